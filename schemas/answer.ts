@@ -1,0 +1,44 @@
+import Type from 'typebox';
+import { AsOf, SearchResult } from './query.ts';
+
+export const Citation = Type.Object({
+  marker: Type.Integer({ minimum: 1, description: 'The number in brackets in the answer.' }),
+  passageId: Type.String(),
+  documentId: Type.String(),
+  quote: Type.String({ description: 'Words of the passage, letter for letter.' }),
+  version: Type.String(),
+  committedAt: Type.Number(),
+});
+export type Citation = Type.Static<typeof Citation>;
+
+export const Usage = Type.Object({ promptTokens: Type.Integer(), completionTokens: Type.Integer() });
+export type Usage = Type.Static<typeof Usage>;
+
+export const AnswerResponse = Type.Object({
+  answer: Type.String(),
+  citations: Type.Array(Citation),
+  refused: Type.Boolean(),
+  reason: Type.Optional(Type.String()),
+  cached: Type.Boolean(),
+  asOf: AsOf,
+  model: Type.String(),
+  usage: Usage,
+  traceId: Type.String(),
+});
+export type AnswerResponse = Type.Static<typeof AnswerResponse>;
+
+/** Events of a streamed answer, in this order: one `retrieval`, then `token` and `citation`, then `done` or `error`. */
+export const AnswerEvent = Type.Union([
+  Type.Object({
+    event: Type.Literal('retrieval'),
+    data: Type.Object({ results: Type.Array(SearchResult), asOf: AsOf, traceId: Type.String() }),
+  }),
+  Type.Object({ event: Type.Literal('token'), data: Type.Object({ text: Type.String() }) }),
+  Type.Object({ event: Type.Literal('citation'), data: Citation }),
+  Type.Object({ event: Type.Literal('done'), data: AnswerResponse }),
+  Type.Object({
+    event: Type.Literal('error'),
+    data: Type.Object({ code: Type.String(), title: Type.String(), detail: Type.Optional(Type.String()) }),
+  }),
+]);
+export type AnswerEvent = Type.Static<typeof AnswerEvent>;

@@ -1,0 +1,42 @@
+import { Compile } from 'typebox/compile';
+import { DocumentsRecord, type Document, type DocumentChange, type Tombstone } from './document.ts';
+import type { DocumentId } from './ids.ts';
+import { parseVersion, type SourceVersion } from './version.ts';
+
+const documentsRecord = Compile(DocumentsRecord);
+
+/** Serialises a value of `freshet.documents`. */
+export function encodeDocumentChange(change: DocumentChange): string {
+  return JSON.stringify(change, (_key, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));
+}
+
+/**
+ * Reads a value of `freshet.documents` back.
+ * @throws TypeError when the text is not one: the record was not written by this product.
+ */
+export function decodeDocumentChange(text: string): DocumentChange {
+  const value: unknown = JSON.parse(text);
+  if (!documentsRecord.Check(value)) {
+    const first = documentsRecord.Errors(value)[0];
+    throw new TypeError(`not a value of freshet.documents: ${first?.instancePath ?? ''} ${first?.message ?? ''}`);
+  }
+  switch (value.kind) {
+    case 'watermark':
+    case 'remove-below':
+      return value;
+    case 'document':
+      return withTypedIds(value);
+    case 'tombstone': {
+      const { carried, ...rest } = value;
+      return { ...withTypedIds(rest), ...(carried && { carried: withTypedIds(carried) as Document }) };
+    }
+  }
+}
+
+function withTypedIds<T extends { id: string; version: string }>(
+  value: T,
+): T extends { kind: 'document' } ? Document : Tombstone {
+  const version = parseVersion(value.version);
+  if (version === undefined) throw new TypeError('not a value of freshet.documents: /version is not a version');
+  return { ...value, id: value.id as DocumentId, version: version satisfies SourceVersion } as never;
+}

@@ -1,0 +1,85 @@
+import Type from 'typebox';
+import { DocumentSource, MetadataValue } from './document.ts';
+
+const Scalar = Type.Union([Type.String(), Type.Number(), Type.Boolean()]);
+
+/** Conditions on metadata, all of which must hold: a value, one of several values, or a half-open range. */
+export const Filter = Type.Record(
+  Type.String({ maxLength: 200 }),
+  Type.Union([
+    Scalar,
+    Type.Array(Scalar, { minItems: 1, maxItems: 100 }),
+    Type.Object(
+      {
+        gte: Type.Optional(Type.Union([Type.String(), Type.Number()])),
+        lt: Type.Optional(Type.Union([Type.String(), Type.Number()])),
+      },
+      { additionalProperties: false, minProperties: 1 },
+    ),
+  ]),
+  { maxProperties: 20 },
+);
+export type Filter = Type.Static<typeof Filter>;
+
+export const MAX_K = 100;
+
+const shared = {
+  k: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_K, default: 8 })),
+  mode: Type.Optional(
+    Type.Union([Type.Literal('hybrid'), Type.Literal('lexical'), Type.Literal('dense')], { default: 'hybrid' }),
+  ),
+  filter: Type.Optional(Filter),
+  rerank: Type.Optional(Type.Boolean()),
+  after: Type.Optional(
+    Type.Record(Type.String(), Type.String({ maxLength: 64 }), {
+      description: 'Positions by source that the reply must include.',
+      maxProperties: 50,
+    }),
+  ),
+  waitFor: Type.Optional(Type.Union([Type.Literal('searchable'), Type.Literal('complete')], { default: 'searchable' })),
+  waitMs: Type.Optional(
+    Type.Integer({ minimum: 0, maximum: 60_000, description: 'How long to wait for `after`, ms.' }),
+  ),
+};
+
+export const SearchRequest = Type.Object(
+  { query: Type.String({ minLength: 1, maxLength: 8_000 }), ...shared },
+  { additionalProperties: false },
+);
+export type SearchRequest = Type.Static<typeof SearchRequest>;
+
+export const AnswerRequest = Type.Object(
+  { question: Type.String({ minLength: 1, maxLength: 8_000 }), ...shared, stream: Type.Optional(Type.Boolean()) },
+  { additionalProperties: false },
+);
+export type AnswerRequest = Type.Static<typeof AnswerRequest>;
+
+export const SearchResult = Type.Object({
+  passageId: Type.String(),
+  documentId: Type.String(),
+  title: Type.String(),
+  text: Type.String(),
+  rank: Type.Integer({ minimum: 1 }),
+  version: Type.String(),
+  committedAt: Type.Number(),
+  indexedAt: Type.Number(),
+  source: DocumentSource,
+  span: Type.Object({ start: Type.Integer(), end: Type.Integer() }),
+  metadata: Type.Record(Type.String(), MetadataValue),
+});
+export type SearchResult = Type.Static<typeof SearchResult>;
+
+/** As of which position of each source a reply is. */
+export const AsOf = Type.Record(Type.String(), Type.Object({ position: Type.String(), committedAt: Type.Number() }));
+export type AsOf = Type.Static<typeof AsOf>;
+
+export const SearchResponse = Type.Object({
+  results: Type.Array(SearchResult),
+  asOf: AsOf,
+  coverage: Type.Object({
+    dense: Type.Number({ minimum: 0, maximum: 1, description: 'Share of live passages that have their vector.' }),
+  }),
+  timingsMs: Type.Record(Type.String(), Type.Number()),
+  traceId: Type.String(),
+});
+export type SearchResponse = Type.Static<typeof SearchResponse>;
