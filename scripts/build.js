@@ -21,5 +21,6 @@ const { status } = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.
 if (status !== 0) process.exit(status ?? 1);
 const assets = [['query-api/console', 'dist/query-api/console']];
 for (const [from, to] of assets) {
-  if (existsSync(join(root, from))) cpSync(join(root, from), join(root, to), { recursive: true, filter: (path) => !path.endsWith('.ts') });
+  if (existsSync(join(root, from)))
+    cpSync(join(root, from), join(root, to), { recursive: true, filter: (path) => !path.endsWith('.ts') });
 }

@@ -1,0 +1,31 @@
+import type { Usage } from '../../schemas/answer.ts';
+
+/** A passage as the prompt shows it. `marker` is the number a citation uses, from 1. */
+export interface GroundingPassage {
+  readonly marker: number;
+  readonly title: string;
+  readonly text: string;
+  /** Rank order of retrieval, best first; the extractive generator uses it as evidence. */
+  readonly rank: number;
+}
+
+export interface GenerateRequest {
+  readonly question: string;
+  readonly passages: readonly GroundingPassage[];
+}
+
+/**
+ * What a generator yields: text as it comes, a citation after the words it supports, at the end `done`. `refused` means the
+ * passages do not hold an answer; then there is no citation.
+ */
+export type GenerateEvent =
+  | { readonly kind: 'token'; readonly text: string }
+  | { readonly kind: 'citation'; readonly marker: number; readonly quote: string }
+  | { readonly kind: 'done'; readonly refused: boolean; readonly reason?: string; readonly usage: Usage };
+
+/** Writes an answer from passages, and from nothing else. Every adapter passes `generator.conformance.ts`. */
+export interface Generator extends AsyncDisposable {
+  readonly model: string;
+  /** Exactly one `done`, last. Aborting the signal stops the work behind it. @throws EmbedderUnavailable never; errors are FreshetErrors. */
+  generate(request: GenerateRequest, signal: AbortSignal): AsyncIterable<GenerateEvent>;
+}

@@ -1,0 +1,106 @@
+import type { Brand } from '../../schemas/brand.ts';
+
+/** Place of a record in its partition; dense enough to compare, not to count with (compaction leaves holes). */
+export type Offset = Brand<bigint, 'Offset'>;
+
+export interface TopicSpec {
+  readonly name: string;
+  readonly partitions: number;
+  /** `compact`: the newest record of every key is kept for ever; `delete`: records go after `retentionMs`. */
+  readonly cleanup: 'compact' | 'delete';
+  readonly retentionMs?: number;
+}
+
+export interface AppendRecord {
+  readonly topic: string;
+  /** Decides the partition (the same key always lands in the same one) and what compaction keeps. */
+  readonly key: string;
+  /** null is a tombstone: compaction drops the key. */
+  readonly value: Uint8Array | null;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Overrides the partition that the key would choose; for markers that go to every partition. */
+  readonly partition?: number;
+}
+
+export interface LogRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: Offset;
+  readonly key: string;
+  readonly value: Uint8Array | null;
+  readonly headers: Readonly<Record<string, string>>;
+  /** When it was appended, ms since the epoch. */
+  readonly timestamp: number;
+}
+
+export interface RecordPlace {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: Offset;
+}
+
+/** What a consumer group has to commit next: the offset after the last record that needs no more work. */
+export interface CommitOffset {
+  readonly topic: string;
+  readonly partition: number;
+  readonly next: Offset;
+}
+
+export interface Subscription {
+  readonly group: string;
+  readonly topics: readonly string[];
+  readonly maxBatchRecords: number;
+  /** A batch ends when its values reach this many bytes; one larger record still comes, alone. */
+  readonly maxBatchBytes: number;
+  /** How long to wait for more when the batch is not full and the log is drained, ms. 0 hands over what is there. */
+  readonly lingerMs: number;
+}
+
+/** One member of a consumer group. Disposing leaves the group without committing. */
+export interface LogReader extends AsyncDisposable {
+  /**
+   * Batches of one or more records, from the committed offsets on; offset order within a partition. Waits when there is nothing.
+   * Ends when the signal aborts.
+   */
+  batches(signal: AbortSignal): AsyncIterable<readonly LogRecord[]>;
+  /** Moves the group's offsets. Idempotent; going back is refused silently, because a late commit must not undo a newer one (B14). */
+  commit(offsets: readonly CommitOffset[], signal?: AbortSignal): Promise<void>;
+}
+
+export interface PartitionState {
+  readonly topic: string;
+  readonly partition: number;
+  readonly earliest: Offset;
+  /** The offset that the next record gets. */
+  readonly next: Offset;
+  /** By group: the next offset it will read; absent when the group has never committed here. */
+  readonly groups: Readonly<Record<string, Offset>>;
+  readonly bytes: number;
+}
+
+/**
+ * Topics of records, kept in order by partition. Delivery is at least once (I6): a record comes again after a crash between its
+ * work and its commit. Every adapter passes `log.conformance.ts`.
+ */
+export interface Log extends AsyncDisposable {
+  /** Creates what is missing. Idempotent. @throws InvalidConfig when a topic exists with another partition count. */
+  createTopics(topics: readonly TopicSpec[], signal?: AbortSignal): Promise<void>;
+
+  /**
+   * Appends all records or none, in order. Durable when it resolves: it survives loss of power.
+   * @throws LogUnavailable when it may be repeated (a repeat can duplicate), StorageFailed when an operator must act.
+   */
+  append(records: readonly AppendRecord[], signal?: AbortSignal): Promise<readonly RecordPlace[]>;
+
+  /** Joins a consumer group. Partitions are shared among its live members. */
+  subscribe(subscription: Subscription): LogReader;
+
+  /** Records from a place on, without a group: for dead letters, inspection and connector state. Empty at the end. */
+  fetch(from: RecordPlace, limit: number, signal?: AbortSignal): Promise<readonly LogRecord[]>;
+
+  /** The newest record of each key of a compacted topic, in the order of `keys`; undefined when there is none or it is a tombstone. */
+  latest(topic: string, keys: readonly string[], signal?: AbortSignal): Promise<readonly (LogRecord | undefined)[]>;
+
+  /** State of every partition of the named topics (all when empty). */
+  describe(topics?: readonly string[], signal?: AbortSignal): Promise<readonly PartitionState[]>;
+}

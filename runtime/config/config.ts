@@ -1,0 +1,319 @@
+import Type from 'typebox';
+import { BodyFormat } from '../../schemas/document.ts';
+
+/*
+ * The config as one table: every key with its type, default, unit and help. docs/CONFIG.md, the check of the file and the types
+ * in code all come from here. `secret: true` marks values that never print.
+ */
+
+const text = (description: string, options: object = {}) => Type.String({ description, minLength: 1, ...options });
+const integer = (description: string, value: number, minimum: number, maximum: number) =>
+  Type.Integer({ description, default: value, minimum, maximum });
+const secret = (description: string) => Type.String({ description, minLength: 1, secret: true });
+const closed = { additionalProperties: false } as const;
+
+const ColumnOrValue = Type.Union([
+  Type.Object({ column: text('Column that holds it.') }, closed),
+  Type.Object({ value: text('The same for every row.') }, closed),
+]);
+
+export const TableConfig = Type.Object(
+  {
+    table: text('Table as `schema.table`.', { pattern: '^[^.]+\\.[^.]+$' }),
+    title: Type.Optional(text('Column of the title.')),
+    body: Type.Union([text('Column of the body.'), Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })], {
+      description: 'Column or columns of the body, joined by blank lines.',
+    }),
+    bodyFormat: Type.Optional(
+      Type.Union(BodyFormat.anyOf, { description: 'text, markdown or html.', default: 'text' }),
+    ),
+    tenant: Type.Optional(
+      Type.Union(ColumnOrValue.anyOf, {
+        description: '`{ column: name }` or `{ value: name }`; absent: tenant `default`.',
+      }),
+    ),
+    acl: Type.Optional(
+      Type.Object(
+        { column: text('Column (text[]) with the groups that may read a row.') },
+        { ...closed, description: 'Absent: every member of the tenant.' },
+      ),
+    ),
+    metadata: Type.Optional(
+      Type.Array(Type.String({ minLength: 1 }), {
+        description: 'Columns that results show and filters use.',
+        default: [],
+      }),
+    ),
+    key: Type.Optional(
+      Type.Array(Type.String({ minLength: 1 }), {
+        minItems: 1,
+        description: 'Key columns, for a table that has no primary key but a unique replica identity.',
+      }),
+    ),
+  },
+  closed,
+);
+export type TableConfig = Type.Static<typeof TableConfig>;
+
+const sourceName = text('Name of the source; first part of every document id.', {
+  pattern: '^[a-z0-9][a-z0-9_-]{0,62}$',
+});
+
+export const PostgresSourceConfig = Type.Object(
+  {
+    name: sourceName,
+    kind: Type.Literal('postgres', { description: 'PostgreSQL logical decoding without Kafka Connect.' }),
+    connection: secret('PostgreSQL URL of a role with REPLICATION and SELECT.'),
+    tables: Type.Array(TableConfig, { minItems: 1, description: 'Tables to capture.' }),
+    slot: Type.Optional(text('Replication slot; default `freshet_<source>`.', { pattern: '^[a-z0-9_]{1,63}$' })),
+    publication: Type.Optional(text('Publication; default `freshet_<source>`.')),
+    snapshotBatchRows: Type.Optional(integer('Rows that one read of the initial snapshot takes.', 1_000, 1, 100_000)),
+    maxInFlightBytes: Type.Optional(
+      integer(
+        'Bytes of changes received and not yet durable; the stream pauses above it.',
+        16_777_216,
+        65_536,
+        1_073_741_824,
+      ),
+    ),
+    heartbeatMs: Type.Optional(
+      integer(
+        'How often an idle source writes a heartbeat, so that the slot can move on, ms. 0 turns it off.',
+        10_000,
+        0,
+        3_600_000,
+      ),
+    ),
+  },
+  closed,
+);
+export type PostgresSourceConfig = Type.Static<typeof PostgresSourceConfig>;
+
+export const WebhookSourceConfig = Type.Object(
+  {
+    name: sourceName,
+    kind: Type.Literal('webhook', { description: 'Signed events over HTTP at /v1/hooks/<source>.' }),
+    signature: Type.Object(
+      {
+        scheme: Type.Literal('standard-webhooks', {
+          description: 'Standard Webhooks: HMAC-SHA256 over id, timestamp and body.',
+        }),
+        secret: secret('Signing secret, `whsec_...`.'),
+        toleranceMs: Type.Optional(
+          integer('Replay window: how far the timestamp may be off, ms.', 300_000, 1_000, 86_400_000),
+        ),
+      },
+      closed,
+    ),
+    maxBodyBytes: Type.Optional(integer('Largest body that is accepted.', 5_242_880, 1_024, 104_857_600)),
+  },
+  closed,
+);
+export type WebhookSourceConfig = Type.Static<typeof WebhookSourceConfig>;
+
+export const SourceConfig = Type.Union([PostgresSourceConfig, WebhookSourceConfig]);
+export type SourceConfig = PostgresSourceConfig | WebhookSourceConfig;
+
+const Pii = Type.Object(
+  {
+    mode: Type.Optional(
+      Type.Union([Type.Literal('mask'), Type.Literal('pseudonym'), Type.Literal('off')], {
+        default: 'mask',
+        description: 'mask: `[EMAIL]`; pseudonym: the same value always becomes the same token, per tenant.',
+      }),
+    ),
+    entities: Type.Optional(
+      Type.Array(Type.String(), {
+        description: 'Entities to look for; absent: all that carry a checksum or an unmistakable form.',
+      }),
+    ),
+    secret: Type.Optional(secret('Key of the pseudonyms; needed with mode pseudonym.')),
+  },
+  { ...closed, description: 'PII filter, before embedding.', default: {} },
+);
+
+const Chunk = Type.Object(
+  {
+    maxTokens: Type.Optional(integer("Longest passage, in the embedding model's tokens.", 220, 16, 8_192)),
+    overlapTokens: Type.Optional(integer('Tokens that a passage repeats of the one before.', 24, 0, 1_024)),
+  },
+  { ...closed, description: 'How documents are cut into passages.', default: {} },
+);
+
+const Embed = Type.Object(
+  {
+    maxBatchTokens: Type.Optional(integer('Token budget of a batch across documents.', 8_192, 64, 1_048_576)),
+    inlineBudgetMs: Type.Optional(
+      integer(
+        'How long a document may wait for its vectors before it is indexed lexically first, ms.',
+        100,
+        0,
+        3_600_000,
+      ),
+    ),
+  },
+  { ...closed, description: 'Embedding.', default: {} },
+);
+
+export const PipelineConfig = Type.Object(
+  {
+    pii: Type.Optional(Pii),
+    chunk: Type.Optional(Chunk),
+    embed: Type.Optional(Embed),
+    maxDocumentBytes: Type.Optional(
+      integer('Largest document, UTF-8 bytes; a larger one is a dead letter.', 16_777_216, 1_024, 268_435_456),
+    ),
+    maxBatchRecords: Type.Optional(integer('Records that a worker takes at a time.', 256, 1, 10_000)),
+    maxBatchBytes: Type.Optional(integer('Bytes that a worker takes at a time.', 4_194_304, 65_536, 268_435_456)),
+    attempts: Type.Optional(integer('Tries of a record that fails alone before it is a dead letter.', 5, 1, 100)),
+  },
+  { ...closed, description: 'Stages between the log and the index.', default: {} },
+);
+
+const ApiKey = Type.Object(
+  {
+    key: secret('The key, as sent in x-api-key.'),
+    tenant: text('Tenant of the caller.'),
+    groups: Type.Optional(Type.Array(Type.String(), { default: [], description: 'Groups of the caller.' })),
+  },
+  closed,
+);
+
+const Jwt = Type.Object(
+  {
+    secret: Type.Optional(secret('Shared secret (HS256), at least 32 bytes.')),
+    jwksUrl: Type.Optional(text('Where the issuer publishes its keys.')),
+    publicKey: Type.Optional(text('PEM of the public key (RS256, ES256, EdDSA).')),
+    issuer: Type.Optional(text('Expected `iss`.')),
+    audience: Type.Optional(text('Expected `aud`.')),
+  },
+  { ...closed, description: 'One of secret, jwksUrl or publicKey.' },
+);
+
+export const Config = Type.Object(
+  {
+    profile: Type.Optional(
+      Type.Union([Type.Literal('embedded'), Type.Literal('cluster')], {
+        default: 'embedded',
+        description: 'embedded: SQLite and in-process model; cluster: Kafka, Elasticsearch, Redis.',
+      }),
+    ),
+    dataDir: Type.Optional(text('Where the state lives. FRESHET_DATA_DIR overrides it.', { default: '.freshet' })),
+    logLevel: Type.Optional(
+      Type.Union([Type.Literal('error'), Type.Literal('warn'), Type.Literal('info'), Type.Literal('debug')], {
+        default: 'info',
+        description: 'Least severe level that is logged.',
+      }),
+    ),
+    shutdownTimeoutMs: Type.Optional(integer('How long a stop may take to drain, ms.', 10_000, 100, 600_000)),
+    server: Type.Optional(
+      Type.Object(
+        {
+          host: Type.Optional(text('Address to listen on.', { default: '127.0.0.1' })),
+          port: Type.Optional(integer('Port to listen on; 0 takes a free one.', 8080, 0, 65_535)),
+        },
+        { ...closed, description: 'HTTP server.', default: {} },
+      ),
+    ),
+    auth: Type.Optional(
+      Type.Object(
+        {
+          mode: Type.Optional(
+            Type.Union([Type.Literal('none'), Type.Literal('required')], {
+              default: 'none',
+              description: 'none: only on a loopback host; the caller says who it is in headers.',
+            }),
+          ),
+          jwt: Type.Optional(Jwt),
+          apiKeys: Type.Optional(Type.Array(ApiKey, { description: 'Keys and who they stand for.' })),
+        },
+        { ...closed, description: 'Who may ask.', default: {} },
+      ),
+    ),
+    log: Type.Optional(
+      Type.Object(
+        {
+          partitions: Type.Optional(integer('Partitions of every topic of the embedded log.', 1, 1, 64)),
+          retentionMs: Type.Optional(
+            integer('How long source records are kept, ms.', 604_800_000, 60_000, 31_536_000_000),
+          ),
+        },
+        { ...closed, description: 'Embedded log.', default: {} },
+      ),
+    ),
+    sources: Type.Array(SourceConfig, { minItems: 1, description: 'Where changes come from.' }),
+    pipeline: Type.Optional(PipelineConfig),
+    embedder: Type.Optional(
+      Type.Object(
+        {
+          kind: Type.Optional(
+            Type.Union([Type.Literal('onnx'), Type.Literal('hash')], {
+              default: 'onnx',
+              description: 'onnx: bge-small-en-v1.5 in process; hash: hashed words, for tests and benchmarks.',
+            }),
+          ),
+          threads: Type.Optional(integer('Threads of the model; 0: one fewer than the cores.', 0, 0, 64)),
+        },
+        { ...closed, description: 'What makes vectors.', default: {} },
+      ),
+    ),
+    reranker: Type.Optional(
+      Type.Object(
+        { kind: Type.Optional(Type.Literal('none', { default: 'none', description: 'No reranker.' })) },
+        { ...closed, description: 'What reorders results.', default: {} },
+      ),
+    ),
+    generator: Type.Optional(
+      Type.Object(
+        {
+          kind: Type.Optional(
+            Type.Literal('extractive', {
+              default: 'extractive',
+              description: 'Quotes the best sentences; needs no model.',
+            }),
+          ),
+        },
+        { ...closed, description: 'What writes answers.', default: {} },
+      ),
+    ),
+  },
+  closed,
+);
+
+/** The config as written, before defaults. */
+export type ConfigFile = Type.Static<typeof Config>;
+
+/** A stage section with every default filled in. */
+export type FilledPipeline = {
+  readonly pii: {
+    readonly mode: 'mask' | 'pseudonym' | 'off';
+    readonly entities?: readonly string[];
+    readonly secret?: string;
+  };
+  readonly chunk: { readonly maxTokens: number; readonly overlapTokens: number };
+  readonly embed: { readonly maxBatchTokens: number; readonly inlineBudgetMs: number };
+  readonly maxDocumentBytes: number;
+  readonly maxBatchRecords: number;
+  readonly maxBatchBytes: number;
+  readonly attempts: number;
+};
+
+/** The config as code sees it: every default filled in, `${NAME}` resolved, `dataDir` absolute. */
+export type ResolvedConfig = {
+  readonly profile: 'embedded' | 'cluster';
+  readonly dataDir: string;
+  readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
+  readonly shutdownTimeoutMs: number;
+  readonly server: { readonly host: string; readonly port: number };
+  readonly auth: {
+    readonly mode: 'none' | 'required';
+    readonly jwt?: Type.Static<typeof Jwt>;
+    readonly apiKeys?: readonly Type.Static<typeof ApiKey>[];
+  };
+  readonly log: { readonly partitions: number; readonly retentionMs: number };
+  readonly sources: readonly SourceConfig[];
+  readonly pipeline: FilledPipeline;
+  readonly embedder: { readonly kind: 'onnx' | 'hash'; readonly threads: number };
+  readonly reranker: { readonly kind: 'none' };
+  readonly generator: { readonly kind: 'extractive' };
+};

@@ -1,0 +1,184 @@
+/** What the worker does now: send the same thing again, park the record, or stop the process. */
+export type Fate = 'retry' | 'dead-letter' | 'fatal';
+
+/**
+ * The root of every error that is ours. Callers branch on `fate` or `code`, never on the message; text of documents never
+ * enters `message` or `detail`.
+ */
+export abstract class FreshetError extends Error {
+  /** Stable, `FRESHET_...`, documented in docs/ERRORS.md. */
+  abstract readonly code: string;
+  abstract readonly fate: Fate;
+  /** For the status of an HTTP reply, where the error reaches a caller. */
+  readonly status: number = 500;
+  /** Seconds after which a retry makes sense, where the failing side said so. */
+  readonly retryAfterSeconds?: number;
+
+  override get name(): string {
+    return this.constructor.name;
+  }
+}
+
+/** The log refused or could not be reached; nothing was appended, or the append may be repeated. */
+export class LogUnavailable extends FreshetError {
+  readonly code = 'FRESHET_LOG_UNAVAILABLE';
+  readonly fate = 'retry';
+  override readonly status = 503;
+}
+
+/** The store of log or index is full, read-only or damaged; an operator must act. */
+export class StorageFailed extends FreshetError {
+  readonly code = 'FRESHET_STORAGE_FAILED';
+  readonly fate = 'fatal';
+  override readonly status = 503;
+}
+
+/** The document store could not be reached; the write may or may not have been applied and is repeated. */
+export class StoreUnavailable extends FreshetError {
+  readonly code = 'FRESHET_STORE_UNAVAILABLE';
+  readonly fate = 'retry';
+  override readonly status = 503;
+}
+
+/** The document store refused one document for good. */
+export class DocumentRefused extends FreshetError {
+  readonly code = 'FRESHET_DOCUMENT_REFUSED';
+  readonly fate = 'dead-letter';
+}
+
+/** The embedder refused or timed out; the batch is intact and may be sent again. */
+export class EmbedderUnavailable extends FreshetError {
+  readonly code = 'FRESHET_EMBEDDER_UNAVAILABLE';
+  readonly fate = 'retry';
+  override readonly status = 503;
+}
+
+/** The embedder answered with something that is not one finite vector of the right size per text; nothing of it is indexed. */
+export class EmbeddingInvalid extends FreshetError {
+  readonly code = 'FRESHET_EMBEDDING_INVALID';
+  readonly fate = 'dead-letter';
+}
+
+/** The embedder's model is not the one that the index was built with. */
+export class ModelMismatch extends FreshetError {
+  readonly code = 'FRESHET_MODEL_MISMATCH';
+  readonly fate = 'fatal';
+}
+
+/** A record of a source topic is not what its connector writes (not JSON, wrong shape, invalid UTF-8, too deep). */
+export class RecordUnreadable extends FreshetError {
+  readonly code = 'FRESHET_RECORD_UNREADABLE';
+  readonly fate = 'dead-letter';
+}
+
+/** A row does not fit the mapping: a mapped column is missing, or a tenant or ACL column holds something unusable. */
+export class MappingFailed extends FreshetError {
+  readonly code = 'FRESHET_MAPPING_FAILED';
+  readonly fate = 'dead-letter';
+}
+
+/** A change left an unchanged TOASTed column out, and no earlier version of the document is known to take it from. */
+export class ContentUnavailable extends FreshetError {
+  readonly code = 'FRESHET_CONTENT_UNAVAILABLE';
+  readonly fate = 'dead-letter';
+}
+
+/** A document is larger than `pipeline.maxDocumentBytes`. */
+export class DocumentTooLarge extends FreshetError {
+  readonly code = 'FRESHET_DOCUMENT_TOO_LARGE';
+  readonly fate = 'dead-letter';
+  override readonly status = 413;
+}
+
+/** The PII filter could not finish; the document is not indexed, because an unfiltered one must not be. */
+export class PiiFilterFailed extends FreshetError {
+  readonly code = 'FRESHET_PII_FILTER_FAILED';
+  readonly fate = 'dead-letter';
+}
+
+/** The document could not be cut into passages. */
+export class ChunkingFailed extends FreshetError {
+  readonly code = 'FRESHET_CHUNKING_FAILED';
+  readonly fate = 'dead-letter';
+}
+
+/** Something failed that no adapter classified; the record is parked so that its neighbours go on. */
+export class Unclassified extends FreshetError {
+  readonly code = 'FRESHET_UNCLASSIFIED';
+  readonly fate = 'dead-letter';
+}
+
+/** A source cannot be reached, or refuses; the connector tries again with growing delays. */
+export class SourceUnavailable extends FreshetError {
+  readonly code = 'FRESHET_SOURCE_UNAVAILABLE';
+  readonly fate = 'retry';
+  override readonly status = 503;
+}
+
+/** A source is set up in a way that cannot work (wal_level, missing table, no key, missing right); the message says how to mend it. */
+export class SourceMisconfigured extends FreshetError {
+  readonly code = 'FRESHET_SOURCE_MISCONFIGURED';
+  readonly fate = 'fatal';
+}
+
+/** A newer instance reads this source; this one must stop. */
+export class SourceFenced extends FreshetError {
+  readonly code = 'FRESHET_SOURCE_FENCED';
+  readonly fate = 'fatal';
+}
+
+/** The index has not reached the position that the request waits for. */
+export class NotFreshYet extends FreshetError {
+  readonly code = 'FRESHET_NOT_FRESH_YET';
+  readonly fate = 'retry';
+  override readonly status = 503;
+  override readonly retryAfterSeconds = 1;
+}
+
+/** A request or a config is not of the expected form; the message lists every fault. */
+export class InvalidRequest extends FreshetError {
+  readonly code = 'FRESHET_INVALID_REQUEST';
+  readonly fate = 'fatal';
+  override readonly status = 400;
+}
+
+/** The config file is unusable; the message names every bad key, where it stands and what is expected. */
+export class InvalidConfig extends FreshetError {
+  readonly code = 'FRESHET_INVALID_CONFIG';
+  readonly fate = 'fatal';
+}
+
+/** No valid credentials, or none at all where they are needed. */
+export class Unauthenticated extends FreshetError {
+  readonly code = 'FRESHET_UNAUTHENTICATED';
+  readonly fate = 'fatal';
+  override readonly status = 401;
+}
+
+/** The signature of a webhook does not match, or its time is outside the replay window. */
+export class SignatureInvalid extends FreshetError {
+  readonly code = 'FRESHET_SIGNATURE_INVALID';
+  readonly fate = 'fatal';
+  override readonly status = 401;
+}
+
+/** There is nothing under this name, or nothing that the caller may see. */
+export class NotFound extends FreshetError {
+  readonly code = 'FRESHET_NOT_FOUND';
+  readonly fate = 'fatal';
+  override readonly status = 404;
+}
+
+/** More is waiting than the process may hold; try again after the stated time. */
+export class Overloaded extends FreshetError {
+  readonly code = 'FRESHET_OVERLOADED';
+  readonly fate = 'retry';
+  override readonly status = 429;
+  override readonly retryAfterSeconds = 1;
+}
+
+/** Gives a foreign error a class of ours; what is ours already stays as it is. Aborts are not errors of ours and pass through. */
+export function classify(error: unknown): FreshetError {
+  if (error instanceof FreshetError) return error;
+  return new Unclassified(error instanceof Error ? error.message : String(error), { cause: error });
+}

@@ -1,0 +1,95 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800];
+
+/**
+ * Every metric there is, in one table: docs/METRICS.md is generated from it. Labels are bounded: names of stages, sources, codes and
+ * topics, never ids. Updated per batch, not per record.
+ */
+export function createMetrics(registry: Registry = new Registry()) {
+  const registers = [registry];
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+    new Counter<L>({ name, help, labelNames: [...labelNames], registers });
+  const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+    new Gauge<L>({ name, help, labelNames: [...labelNames], registers });
+  const histogram = <L extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly L[] = [],
+    buckets: number[] = SECONDS,
+  ) => new Histogram<L>({ name, help, labelNames: [...labelNames], buckets, registers });
+  return {
+    registry,
+    freshness: histogram(
+      'freshet_freshness_seconds',
+      'Source commit to searchable, by source and level (searchable, complete).',
+      ['source', 'level'],
+    ),
+    lag: gauge('freshet_lag_records', 'Records that a consumer group has not passed.', ['group', 'topic']),
+    stageRecords: counter('freshet_stage_records_total', 'Records that left a stage, by what became of them.', [
+      'stage',
+      'outcome',
+    ]),
+    stageDuration: histogram('freshet_stage_duration_seconds', 'Time of one batch in a stage.', ['stage']),
+    batchRecords: histogram(
+      'freshet_batch_records',
+      'Records in a batch of a worker.',
+      ['group'],
+      [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
+    ),
+    embedTexts: counter(
+      'freshet_embed_texts_total',
+      'Passages that got a vector, by whether it was computed or reused.',
+      ['result'],
+    ),
+    embedBatchTokens: histogram(
+      'freshet_embed_batch_tokens',
+      'Tokens in a batch sent to the embedder.',
+      [],
+      [64, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768],
+    ),
+    embedDuration: histogram('freshet_embed_duration_seconds', 'Time of one batch in the embedder.'),
+    embedDeferred: counter('freshet_embed_deferred_total', 'Passages indexed lexically first, whose vector follows.'),
+    deadLettersOpen: gauge('freshet_dead_letters_open', 'Dead letters that nobody has retried or discarded.'),
+    deadLetters: counter('freshet_dead_letters_total', 'Records that became dead letters.', ['stage', 'code']),
+    piiFindings: counter('freshet_pii_findings_total', 'Values that the PII filter replaced.', ['entity']),
+    retries: counter('freshet_retries_total', 'Attempts that were repeated.', ['operation', 'code']),
+    inFlightBytes: gauge('freshet_in_flight_bytes', 'Bytes of records that were read and not yet committed.', [
+      'group',
+    ]),
+    sourceChanges: counter('freshet_source_changes_total', 'Changes that a connector has appended to the log.', [
+      'source',
+      'op',
+    ]),
+    sourceConnected: gauge('freshet_source_connected', '1 while a connector receives changes, else 0.', ['source']),
+    sourceRetainedBytes: gauge(
+      'freshet_source_retained_wal_bytes',
+      'WAL that the source keeps for the replication slot.',
+      ['source'],
+    ),
+    sourceResyncs: counter('freshet_source_resyncs_total', 'Re-snapshots of a source, by what made them necessary.', [
+      'source',
+      'reason',
+    ]),
+    sourceParity: gauge(
+      'freshet_source_parity_ratio',
+      'Share of documents that are equal in source and index, at the last reconciliation.',
+      ['source'],
+    ),
+    hooks: counter('freshet_hooks_total', 'Webhook deliveries, by outcome.', ['source', 'outcome']),
+    queryStepDuration: histogram('freshet_query_step_duration_seconds', 'Time of one step of a query.', ['step']),
+    queries: counter('freshet_queries_total', 'Requests of the query API.', ['route', 'outcome']),
+    cacheRequests: counter('freshet_cache_requests_total', 'Cache look-ups, by hit or miss.', ['cache', 'result']),
+    generateTokens: counter('freshet_generate_tokens_total', 'Tokens of generation, by kind (prompt, completion).', [
+      'kind',
+    ]),
+    generateCost: counter('freshet_generate_cost_usd_total', 'Cost of generation in US dollars.'),
+  };
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/** CPU, memory, event loop and garbage collection of the process. */
+export function collectProcessMetrics(metrics: Metrics): void {
+  collectDefaultMetrics({ register: metrics.registry });
+}

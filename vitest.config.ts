@@ -1,0 +1,31 @@
+import { defineConfig } from 'vitest/config';
+
+// A test's suffix names the server it needs and picks its lane.
+const lane = (name: string, include: string[], extra: object = {}) => ({
+  test: { name, include, exclude: ['node_modules/**', 'dist/**'], testTimeout: 60_000, hookTimeout: 60_000, ...extra },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      lane('unit', ['**/*.test.ts', '**/*.property.test.ts'], {
+        exclude: ['node_modules/**', 'dist/**', '**/*.{postgres,crash,e2e,fault,kafka,elasticsearch,redis}.test.ts'],
+      }),
+      lane('postgres', ['**/*.postgres.test.ts'], {
+        testTimeout: 180_000,
+        fileParallelism: false,
+        globalSetup: ['test/support/postgres-global.ts'],
+      }),
+      lane('crash', ['**/*.crash.test.ts'], {
+        testTimeout: 900_000,
+        fileParallelism: false,
+        globalSetup: ['test/support/postgres-global.ts'],
+      }),
+      lane('e2e', ['**/*.e2e.test.ts'], {
+        testTimeout: 300_000,
+        fileParallelism: false,
+        globalSetup: ['test/support/postgres-global.ts'],
+      }),
+    ],
+  },
+});
