@@ -135,17 +135,103 @@ export class NotFreshYet extends FreshetError {
   override readonly retryAfterSeconds = 1;
 }
 
-/** A request or a config is not of the expected form; the message lists every fault. */
+/** One thing that is wrong with a request, by JSON pointer. Never holds what the caller sent. */
+export interface RequestFault {
+  readonly pointer: string;
+  readonly detail: string;
+}
+
+/** A request is not of the expected form; `faults` lists everything that is wrong with it. */
 export class InvalidRequest extends FreshetError {
   readonly code = 'FRESHET_INVALID_REQUEST';
   readonly fate = 'fatal';
   override readonly status = 400;
+  readonly faults: readonly RequestFault[];
+
+  constructor(message: string, options: ErrorOptions & { readonly faults?: readonly RequestFault[] } = {}) {
+    super(message, options);
+    this.faults = options.faults ?? [];
+  }
+}
+
+/** The body of a webhook is signed and yet not an event that can be taken; `faults` lists everything that is wrong with it. */
+export class EventInvalid extends FreshetError {
+  readonly code = 'FRESHET_EVENT_INVALID';
+  readonly fate = 'fatal';
+  override readonly status = 422;
+  readonly faults: readonly RequestFault[];
+
+  constructor(message: string, options: ErrorOptions & { readonly faults?: readonly RequestFault[] } = {}) {
+    super(message, options);
+    this.faults = options.faults ?? [];
+  }
+}
+
+/** The body of a request is larger than the route takes; nothing of it was used. */
+export class RequestTooLarge extends FreshetError {
+  readonly code = 'FRESHET_REQUEST_TOO_LARGE';
+  readonly fate = 'fatal';
+  override readonly status = 413;
+}
+
+/** The body of a request is of a media type or content encoding that the route does not take. */
+export class MediaTypeUnsupported extends FreshetError {
+  readonly code = 'FRESHET_MEDIA_TYPE_UNSUPPORTED';
+  readonly fate = 'fatal';
+  override readonly status = 415;
+}
+
+/** The caller is known and may not do this. */
+export class Forbidden extends FreshetError {
+  readonly code = 'FRESHET_FORBIDDEN';
+  readonly fate = 'fatal';
+  override readonly status = 403;
+}
+
+/** The generator failed, stalled past its deadline or broke off; no answer was completed. */
+export class GeneratorUnavailable extends FreshetError {
+  readonly code = 'FRESHET_GENERATOR_UNAVAILABLE';
+  readonly fate = 'retry';
+  override readonly status = 503;
+}
+
+/** A document that the answer cites was deleted or closed to the caller while the answer was being written. Ask again. */
+export class EvidenceWithdrawn extends FreshetError {
+  readonly code = 'FRESHET_EVIDENCE_WITHDRAWN';
+  readonly fate = 'retry';
+  override readonly status = 503;
+}
+
+/** The process is stopping and takes no more work. */
+export class ShuttingDown extends FreshetError {
+  readonly code = 'FRESHET_SHUTTING_DOWN';
+  readonly fate = 'retry';
+  override readonly status = 503;
+  override readonly retryAfterSeconds = 5;
+}
+
+/** One fault of a config file, as an operator mends it. Never holds the value of a secret or of an environment variable. */
+export interface ConfigFault {
+  /** Key path as in the file, `sources[0].tables[1].body`; empty for the file as a whole. */
+  readonly path: string;
+  /** Both from 1; absent when the fault has no place in the file. */
+  readonly line?: number;
+  readonly column?: number;
+  /** What is wrong, what is expected and how to mend it, as a sentence part. */
+  readonly problem: string;
 }
 
 /** The config file is unusable; the message names every bad key, where it stands and what is expected. */
 export class InvalidConfig extends FreshetError {
   readonly code = 'FRESHET_INVALID_CONFIG';
   readonly fate = 'fatal';
+  /** Every fault of the file, in its order; empty when the error is not about a file. */
+  readonly faults: readonly ConfigFault[];
+
+  constructor(message?: string, options?: ErrorOptions & { readonly faults?: readonly ConfigFault[] }) {
+    super(message, options);
+    this.faults = options?.faults ?? [];
+  }
 }
 
 /** No valid credentials, or none at all where they are needed. */

@@ -79,6 +79,9 @@ export const SearchResponse = Type.Object({
   coverage: Type.Object({
     dense: Type.Number({ minimum: 0, maximum: 1, description: 'Share of live passages that have their vector.' }),
   }),
+  degraded: Type.Optional(
+    Type.Array(Type.Literal('dense'), { description: 'Legs that were asked for and could not run in time.' }),
+  ),
   timingsMs: Type.Record(Type.String(), Type.Number()),
   traceId: Type.String(),
 });
