@@ -3,7 +3,7 @@ import { BodyFormat } from '../../schemas/document.ts';
 
 /*
  * The config as one table: every key with its type, default, unit and help. docs/CONFIG.md, the check of the file and the types
- * in code all come from here. `secret: true` marks values that never print.
+ * in code all come from here. `secret: true` marks values that never print, `secret: 'url'` URLs whose password never prints.
  */
 
 const text = (description: string, options: object = {}) => Type.String({ description, minLength: 1, ...options });
@@ -19,7 +19,7 @@ const ColumnOrValue = Type.Union([
 
 export const TableConfig = Type.Object(
   {
-    table: text('Table as `schema.table`.', { pattern: '^[^.]+\\.[^.]+$' }),
+    table: text('Table as `schema.table`.', { pattern: '^[^.]+\\.[^.]+$', form: '`schema.table`' }),
     title: Type.Optional(text('Column of the title.')),
     body: Type.Union([text('Column of the body.'), Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })], {
       description: 'Column or columns of the body, joined by blank lines.',
@@ -57,15 +57,21 @@ export type TableConfig = Type.Static<typeof TableConfig>;
 
 const sourceName = text('Name of the source; first part of every document id.', {
   pattern: '^[a-z0-9][a-z0-9_-]{0,62}$',
+  form: 'at most 63 lower-case letters, digits, `-` and `_`',
 });
 
 export const PostgresSourceConfig = Type.Object(
   {
     name: sourceName,
     kind: Type.Literal('postgres', { description: 'PostgreSQL logical decoding without Kafka Connect.' }),
-    connection: secret('PostgreSQL URL of a role with REPLICATION and SELECT.'),
+    connection: text('PostgreSQL URL of a role with REPLICATION and SELECT.', { secret: 'url' }),
     tables: Type.Array(TableConfig, { minItems: 1, description: 'Tables to capture.' }),
-    slot: Type.Optional(text('Replication slot; default `freshet_<source>`.', { pattern: '^[a-z0-9_]{1,63}$' })),
+    slot: Type.Optional(
+      text('Replication slot; default `freshet_<source>`.', {
+        pattern: '^[a-z0-9_]{1,63}$',
+        form: 'at most 63 lower-case letters, digits and `_`',
+      }),
+    ),
     publication: Type.Optional(text('Publication; default `freshet_<source>`.')),
     snapshotBatchRows: Type.Optional(integer('Rows that one read of the initial snapshot takes.', 1_000, 1, 100_000)),
     maxInFlightBytes: Type.Optional(
@@ -219,9 +225,9 @@ export const Config = Type.Object(
       Type.Object(
         {
           mode: Type.Optional(
-            Type.Union([Type.Literal('none'), Type.Literal('required')], {
-              default: 'none',
-              description: 'none: only on a loopback host; the caller says who it is in headers.',
+            Type.Union([Type.Literal('none'), Type.Literal('required'), Type.Literal('jwt'), Type.Literal('apiKeys')], {
+              description:
+                'none: only on a loopback host; the caller says who it is in headers. required: a JWT or an API key. jwt, apiKeys: that one must be set up. Absent: required when jwt or apiKeys are given, else none.',
             }),
           ),
           jwt: Type.Optional(Jwt),

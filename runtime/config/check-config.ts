@@ -1,0 +1,191 @@
+import { closest } from '../closest.ts';
+import type { ConfigFault } from '../errors.ts';
+import { childPath, type ConfigNode, type Place } from './config-node.ts';
+import { choices, discriminatorOf, expectedForm, type Shape } from './shape.ts';
+
+/** Whether a key of the file is foreseen for later; returns the whole sentence part, or undefined. */
+export type Foreseen = (path: string, value: string | undefined) => string | undefined;
+
+/**
+ * Checks nodes against the config table and fills in defaults. Every fault is collected; the value is of the table's form iff
+ * there are none.
+ */
+export function checkConfig(
+  shape: Shape,
+  root: ConfigNode,
+  foreseen: Foreseen,
+): { readonly value: unknown; readonly faults: readonly ConfigFault[] } {
+  const checker = new Checker(foreseen);
+  const value = checker.check(shape, root, '', '');
+  return { value, faults: checker.faults };
+}
+
+/** The value that an absent key gets; defaults of inner keys are filled in. */
+function defaultOf(shape: Shape): unknown {
+  if (shape.default === undefined || !shape.properties) return shape.default;
+  const filled: Record<string, unknown> = {};
+  for (const [key, inner] of Object.entries(shape.properties)) {
+    const value = defaultOf(inner);
+    if (value !== undefined) filled[key] = value;
+  }
+  return filled;
+}
+
+class Checker {
+  readonly faults: ConfigFault[] = [];
+  readonly #foreseen: Foreseen;
+
+  constructor(foreseen: Foreseen) {
+    this.#foreseen = foreseen;
+  }
+
+  check(shape: Shape, node: ConfigNode, path: string, key: string): unknown {
+    if (node.kind === 'scalar' && node.broken) return undefined;
+    const words = choices(shape);
+    if (words) return this.#checkChoice(shape, words, node, path, key);
+    if (shape.anyOf) return this.#checkUnion(shape.anyOf, shape, node, path, key);
+    switch (shape.type ?? 'string') {
+      case 'object':
+        return this.#checkMap(shape, node, path, key);
+      case 'array':
+        return this.#checkList(shape, node, path, key);
+      case 'integer':
+        return this.#checkInteger(shape, node, path, key);
+      case 'string':
+        return this.#checkText(shape, node, path, key);
+    }
+  }
+
+  #checkMap(shape: Shape, node: ConfigNode, path: string, key: string): unknown {
+    const properties = shape.properties ?? {};
+    // `server:` with nothing below it means the section with its defaults.
+    const isEmpty = node.kind === 'scalar' && node.value === null;
+    if (node.kind !== 'map' && !isEmpty) return this.#unexpected(shape, node, path, key);
+    const entries = node.kind === 'map' ? node.entries : new Map<string, never>();
+    const kind = entries.get('kind')?.node;
+    const laterKind = kind?.kind === 'scalar' && this.#foreseen(childPath(path, 'kind'), String(kind.value));
+    // The other keys of a kind that is still to come would only be noise.
+    if (laterKind) return this.#fault(childPath(path, 'kind'), kind.place, laterKind);
+    for (const [name, entry] of entries) {
+      if (!Object.hasOwn(properties, name)) this.#unknownKey(name, Object.keys(properties), path, entry.place);
+    }
+    const value: Record<string, unknown> = {};
+    for (const [name, inner] of Object.entries(properties)) {
+      const entry = entries.get(name);
+      const innerPath = childPath(path, name);
+      if (entry) value[name] = this.check(inner, entry.node, innerPath, name);
+      else if (shape.required?.includes(name))
+        this.#fault(innerPath, node.place, `missing; expected ${expectedForm(inner, name)}${meaning(inner)}`);
+      else {
+        const filled = defaultOf(inner);
+        if (filled !== undefined) value[name] = filled;
+      }
+    }
+    return value;
+  }
+
+  #unknownKey(name: string, known: readonly string[], path: string, place: Place): void {
+    const full = childPath(path, name);
+    const later = this.#foreseen(full, undefined);
+    if (later) return this.#fault(full, place, later);
+    const near = closest(name, known);
+    const hint = near
+      ? `; did you mean \`${near}\`?`
+      : `; the keys here are ${known.map((k) => `\`${k}\``).join(', ')}`;
+    this.#fault(full, place, `unknown key${hint}`);
+  }
+
+  #checkList(shape: Shape, node: ConfigNode, path: string, key: string): unknown {
+    if (node.kind !== 'list') return this.#unexpected(shape, node, path, key);
+    if (node.items.length < (shape.minItems ?? 0))
+      this.#fault(path, node.place, `expected ${expectedForm(shape, key)}; got an empty one`);
+    const { items } = shape;
+    if (!items) return [];
+    return node.items.map((item, index) => this.check(items, item, childPath(path, index), key));
+  }
+
+  #checkUnion(branches: readonly Shape[], shape: Shape, node: ConfigNode, path: string, key: string): unknown {
+    if (node.kind !== 'map') {
+      const wanted = node.kind === 'list' ? 'array' : 'string';
+      const branch = branches.find((candidate) => candidate.type === wanted);
+      return branch ? this.check(branch, node, path, key) : this.#unexpected(shape, node, path, key);
+    }
+    const maps = branches.filter((branch) => branch.type === 'object');
+    const discriminator = discriminatorOf(maps);
+    if (!discriminator) {
+      const branch = maps.find((map) => Object.keys(map.properties ?? {}).some((name) => node.entries.has(name)));
+      return branch ? this.check(branch, node, path, key) : this.#unexpected(shape, node, path, key);
+    }
+    const words = maps.map((map) => map.properties?.[discriminator]?.const ?? '');
+    const told = node.entries.get(discriminator);
+    const tellingPath = childPath(path, discriminator);
+    const expected = { anyOf: words.map((word) => ({ const: word })) };
+    if (!told) {
+      this.#fault(tellingPath, node.place, `missing; expected ${expectedForm(expected, discriminator)}`);
+      return undefined;
+    }
+    const word = this.check(expected, told.node, tellingPath, discriminator);
+    // Without a valid kind the other keys mean nothing, so only this one fault is shown.
+    const branch = maps[words.findIndex((candidate) => candidate === word)];
+    return branch ? this.check(branch, node, path, key) : undefined;
+  }
+
+  #checkChoice(shape: Shape, words: readonly string[], node: ConfigNode, path: string, key: string): unknown {
+    if (node.kind !== 'scalar') return this.#unexpected(shape, node, path, key);
+    const word = String(node.value);
+    if (words.includes(word)) return word;
+    const later = this.#foreseen(path, word);
+    if (later) this.#fault(path, node.place, later);
+    else {
+      const near = node.variables.length > 0 ? undefined : closest(word, words);
+      const hint = near && words.length > 1 ? `; did you mean \`${near}\`?` : '';
+      this.#fault(path, node.place, `expected ${expectedForm(shape, key)}; got ${shown(node, shape)}${hint}`);
+    }
+    return undefined;
+  }
+
+  #checkInteger(shape: Shape, node: ConfigNode, path: string, key: string): unknown {
+    if (node.kind !== 'scalar') return this.#unexpected(shape, node, path, key);
+    // The environment has only text; a number that was written in the file must be one there.
+    const isDigits = node.variables.length > 0 && /^-?\d{1,15}$/.test(String(node.value));
+    const value = isDigits ? Number(node.value) : node.value;
+    const { minimum = -Infinity, maximum = Infinity } = shape;
+    if (typeof value === 'number' && Number.isInteger(value) && value >= minimum && value <= maximum) return value;
+    return this.#unexpected(shape, node, path, key);
+  }
+
+  #checkText(shape: Shape, node: ConfigNode, path: string, key: string): unknown {
+    if (node.kind !== 'scalar' || node.value === null) return this.#unexpected(shape, node, path, key);
+    if (typeof node.value !== 'string') {
+      this.#fault(path, node.place, `expected a text; got ${shown(node, shape)}; put it in quotes`);
+      return undefined;
+    }
+    if (node.value.length < (shape.minLength ?? 0)) return this.#unexpected(shape, node, path, key);
+    const fits = !shape.pattern || new RegExp(shape.pattern, 'u').test(node.value);
+    return fits ? node.value : this.#unexpected(shape, node, path, key);
+  }
+
+  #unexpected(shape: Shape, node: ConfigNode, path: string, key: string): undefined {
+    this.#fault(path, node.place, `expected ${expectedForm(shape, key)}; got ${shown(node, shape)}`);
+    return undefined;
+  }
+
+  #fault(path: string, place: Place, problem: string): void {
+    this.faults.push({ path, ...place, problem });
+  }
+}
+
+function meaning(shape: Shape): string {
+  return shape.description ? ` (${shape.description.replace(/\.$/, '')})` : '';
+}
+
+/** What stands in the file, never the value of a secret or of an environment variable. */
+function shown(node: ConfigNode, shape: Shape): string {
+  if (node.kind === 'map') return 'a map';
+  if (node.kind === 'list') return 'a list';
+  if (node.value === null) return 'nothing';
+  if (node.variables.length > 0) return `the value of ${node.variables.map((name) => `\${${name}}`).join(' and ')}`;
+  if (shape.secret) return 'a value that is not shown';
+  const text = JSON.stringify(node.value);
+  return text.length > 60 ? `${text.slice(0, 60)}...` : text;
+}
