@@ -9,6 +9,7 @@ export const MAX_JSON_DEPTH = 64;
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const SPACE = /[ \t\n\r]*/y;
+// oxlint-disable-next-line no-control-regex -- RFC 8259 forbids them inside strings
 const PLAIN = /[^"\\\u0000-\u001f]*/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y;
 const ESCAPED: Readonly<Record<string, string>> = {
@@ -68,7 +69,7 @@ class StrictReader {
   }
 
   private value(): unknown {
-    switch (this.text[this.at]) {
+    switch (this.text[this.at] ?? '') {
       case '{':
         return this.object();
       case '[':
