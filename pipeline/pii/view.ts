@@ -1,0 +1,169 @@
+/*
+ * The text as recognisers see it: one byte per character, so that one loop over a typed array serves every script. Characters
+ * that only hide a value (zero-width, soft hyphen) are gone, look-alikes of digits and separators (full width, Arabic-Indic,
+ * Unicode dashes and spaces) are the ASCII ones, `%40` and `&#64;` are decoded. A map leads back to the original.
+ */
+
+/** Latin, Greek or Cyrillic letter outside Latin-1: part of a word. */
+const OTHER_LETTER = 0xe1;
+/** Everything else, also letters of scripts that are written without spaces: a boundary. */
+const OTHER = 0x02;
+const REMOVED = 0;
+const SURROGATE = 1;
+
+/** The normalised text of one field. It is only valid until the next view is made: the bytes are shared. */
+export interface View {
+  readonly bytes: Buffer;
+  readonly length: number;
+  readonly original: string;
+  /** `offsets[i]` is the index in `original` of byte `i`, with one entry more for the end; null: the same index. */
+  readonly offsets: Int32Array | null;
+}
+
+/** First code points of the decimal digits 0-9 that are not ASCII, in the Basic Multilingual Plane (Unicode category Nd). */
+const DIGIT_ZEROS = [
+  0x0660, 0x06f0, 0x07c0, 0x0966, 0x09e6, 0x0a66, 0x0ae6, 0x0b66, 0x0be6, 0x0c66, 0x0ce6, 0x0d66, 0x0de6, 0x0e50,
+  0x0ed0, 0x0f20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50, 0x1bb0, 0x1c40, 0x1c50,
+  0xa620, 0xa8d0, 0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0, 0xff10,
+];
+
+/** Byte for each UTF-16 code unit above Latin-1. */
+const FOLD = foldTable();
+
+function foldTable(): Uint8Array {
+  const table = new Uint8Array(0x10000).fill(OTHER);
+  for (let code = 0; code < 0x100; code++) table[code] = code < 2 ? OTHER : code;
+  for (let code = 0x100; code < 0x530; code++) table[code] = OTHER_LETTER;
+  for (let code = 0x1e00; code < 0x2000; code++) table[code] = OTHER_LETTER;
+  // Combining marks belong to the letter before; dropping them also undoes decomposed accents.
+  for (let code = 0x300; code < 0x370; code++) table[code] = REMOVED;
+  for (const zero of DIGIT_ZEROS) for (let digit = 0; digit < 10; digit++) table[zero + digit] = 48 + digit;
+  for (let code = 0xff01; code <= 0xff5e; code++) table[code] = code - 0xfee0; // full-width ASCII
+  for (const code of [0xad, 0x34f, 0x61c, 0x115f, 0x1160, 0x17b4, 0x17b5, 0x180e, 0xfeff, 0x3164, 0xffa0])
+    table[code] = REMOVED;
+  for (const [from, to] of [
+    [0x180b, 0x180d],
+    [0x200b, 0x200f],
+    [0x202a, 0x202e],
+    [0x2060, 0x206f],
+    [0xfe00, 0xfe0f],
+  ] as const)
+    table.fill(REMOVED, from, to + 1);
+  for (const code of [0xa0, 0x1680, 0x202f, 0x205f, 0x3000]) table[code] = 32;
+  table.fill(32, 0x2000, 0x200b);
+  for (const code of [0x2010, 0x2011, 0x2012, 0x2013, 0x2014, 0x2015, 0x2212, 0x2043, 0xfe58, 0xfe63, 0x30fc])
+    table[code] = 45;
+  for (const code of [0x2024, 0x3002, 0xff61, 0xfe52, 0x00b7]) table[code] = 46;
+  table[0xfe6b] = 64; // small commercial at
+  table[0x2044] = 47; // fraction slash
+  table[0x2215] = 47;
+  for (const code of [0xfe55, 0x2236, 0xa789]) table[code] = 58;
+  // Subscript and superscript digits above Latin-1 (NFKC).
+  for (let digit = 0; digit < 10; digit++) table[0x2080 + digit] = 48 + digit;
+  for (let digit = 4; digit < 10; digit++) table[0x2070 + digit] = 48 + digit;
+  table.fill(SURROGATE, 0xd800, 0xe000);
+  return table;
+}
+
+const MATHEMATICAL_DIGITS = 0x1d7ce;
+const ABOVE_LATIN1 = /[\u0100-\uffff]/;
+/** An encoded character, or a Latin-1 one that the view drops or replaces. */
+const ENCODED =
+  /%[2-7][0-9A-Fa-f]|&(?:#|commat;|period;|nbsp;|hyphen;|dash;|colon;|lpar;|rpar;|plus;|lowbar;|shy;|num;|sol;)|\\u00[2-7]|[\u00a0\u00ad\u00b7]/;
+const NAMED: ReadonlyMap<string, number> = new Map([
+  ['commat', 64],
+  ['period', 46],
+  ['nbsp', 32],
+  ['hyphen', 45],
+  ['dash', 45],
+  ['colon', 58],
+  ['lpar', 40],
+  ['rpar', 41],
+  ['plus', 43],
+  ['lowbar', 95],
+  ['sol', 47],
+  ['num', 35],
+  ['shy', 0xad],
+]);
+/** Longest encoded character: `&#x0000040;`. */
+const MAX_ENTITY = 12;
+
+let scratch = Buffer.alloc(1 << 16);
+
+/** Views a text. The bytes are reused by the next call. */
+export function viewOf(text: string): View {
+  // Decoding only ever shortens.
+  if (scratch.length < text.length + 1) scratch = Buffer.alloc(Math.max(text.length + 1, scratch.length * 2));
+  if (!ABOVE_LATIN1.test(text) && !ENCODED.test(text)) {
+    const length = scratch.write(text, 0, text.length, 'latin1');
+    return { bytes: scratch, length, original: text, offsets: null };
+  }
+  return fold(text);
+}
+
+function fold(text: string): View {
+  const offsets = new Int32Array(text.length + 1);
+  let length = 0;
+  for (let i = 0; i < text.length;) {
+    const unit = text.charCodeAt(i);
+    let width = 1;
+    let byte = FOLD[unit] ?? OTHER;
+    if (unit === 37 || unit === 38 || unit === 92) {
+      const decoded = decodeAt(text, i, unit);
+      if (decoded) [byte, width] = [FOLD[decoded.code] ?? OTHER, decoded.width];
+    } else if (byte === SURROGATE) {
+      const point = text.codePointAt(i) ?? 0;
+      width = point > 0xffff ? 2 : 1;
+      byte = foldAstral(point);
+    }
+    if (byte !== REMOVED) {
+      offsets[length] = i;
+      scratch[length++] = byte;
+    }
+    i += width;
+  }
+  offsets[length] = text.length;
+  return { bytes: scratch, length, original: text, offsets };
+}
+
+function foldAstral(point: number): number {
+  if (point >= MATHEMATICAL_DIGITS && point < MATHEMATICAL_DIGITS + 50)
+    return 48 + ((point - MATHEMATICAL_DIGITS) % 10);
+  if (point >= 0xe0000 && point <= 0xe0fff) return REMOVED; // tags, variation selectors
+  return OTHER;
+}
+
+interface Decoded {
+  readonly code: number;
+  readonly width: number;
+}
+
+/** `%40`, also encoded twice (`%2540`), `&#64;`, `&#x40;`, `&commat;`, `\u0040`; only characters that print. */
+function decodeAt(text: string, at: number, unit: number): Decoded | undefined {
+  if (unit === 37) {
+    let from = at + 1;
+    while (text.startsWith('25', from) && from - at < MAX_ENTITY) from += 2;
+    return printable(hexAt(text, from, 2), from + 2 - at);
+  }
+  if (unit === 92) return text.startsWith('u00', at + 1) ? printable(hexAt(text, at + 4, 2), 6) : undefined;
+  const end = text.slice(at, at + MAX_ENTITY).indexOf(';');
+  if (end < 3) return undefined;
+  const body = text.slice(at + 1, at + end);
+  if (!body.startsWith('#')) {
+    const code = NAMED.get(body);
+    return code === undefined ? undefined : { code, width: end + 1 };
+  }
+  const isHex = body.charAt(1) === 'x' || body.charAt(1) === 'X';
+  const digits = isHex ? body.slice(2) : body.slice(1);
+  if (!(isHex ? /^[0-9A-Fa-f]{1,8}$/ : /^[0-9]{1,8}$/).test(digits)) return undefined;
+  const code = Number.parseInt(digits, isHex ? 16 : 10);
+  return code >= 32 && code <= 0xffff ? { code, width: end + 1 } : undefined;
+}
+
+function hexAt(text: string, at: number, digits: number): number {
+  const hex = text.slice(at, at + digits);
+  return /^[0-9A-Fa-f]{2}$/.test(hex) ? Number.parseInt(hex, 16) : -1;
+}
+
+const printable = (code: number, width: number): Decoded | undefined =>
+  code >= 32 && code < 127 ? { code, width } : undefined;
