@@ -11,3 +11,6 @@ export function hookTopic(source: string): string {
 export function tableTopic(source: string, schema: string, table: string): string {
   return `${source}.${schema}.${table}`;
 }
+
+/** Header with the decimal SourceVersion that a record carries, so that records compare without reading their values. */
+export const VERSION_HEADER = 'freshet.version';

@@ -199,6 +199,12 @@ export interface DocumentStore extends AsyncDisposable {
   /** Runs the legs that are given. Tenant, ACL and filter hold in each leg, before ranking (I10). */
   search(query: StoreQuery, signal?: AbortSignal): Promise<StoreReply>;
 
+  /**
+   * Vectors by `vectorKey`, from any live passage that has one, in the order asked: a renamed, moved or duplicated text is not
+   * embedded again (I7). Best effort: undefined costs work only.
+   */
+  vectors(vectorKeys: readonly string[], signal?: AbortSignal): Promise<readonly (Float32Array | undefined)[]>;
+
   /** How far the index is, and how much of it has vectors. */
   progress(signal?: AbortSignal): Promise<StoreProgress>;
 

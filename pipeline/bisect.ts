@@ -1,0 +1,142 @@
+import type { LogRecord } from '../ports/log/log.ts';
+import type { Clock, Random } from '../runtime/clock.ts';
+import { classify, type FreshetError } from '../runtime/errors.ts';
+import type { Logger } from '../runtime/logger.ts';
+import { retryDelayMs } from '../runtime/retry.ts';
+import type { Ending } from './flow.ts';
+
+export interface BisectOptions {
+  /** Name of the worker, for log lines and for the stage of a rejection. */
+  readonly name: string;
+  /** Tries of the whole batch before the record at fault is looked for. */
+  readonly attempts: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly onRetry?: (error: FreshetError) => void;
+}
+
+type Process = (records: readonly LogRecord[], signal: AbortSignal) => Promise<readonly Ending[]>;
+
+const MIN_DELAY_MS = 50;
+const MAX_DELAY_MS = 10_000;
+
+/**
+ * Runs a batch; when it fails as a whole, finds the records at fault by halving, so that one poison record in 256 costs a few more
+ * calls and its neighbours go on (R10). With fate `retry` a record is only given up when it fails alone while others pass: as long
+ * as nothing passes, the dependency is down, and waiting loses nothing.
+ *
+ * @returns one ending per record, same order. @throws errors with fate `fatal`, and the signal's reason.
+ */
+export async function bisect(
+  records: readonly LogRecord[],
+  process: Process,
+  options: BisectOptions,
+  signal: AbortSignal,
+): Promise<readonly Ending[]> {
+  for (let tries = 1; ; tries++) {
+    let error: FreshetError;
+    try {
+      return await process(records, signal);
+    } catch (cause) {
+      error = asFailure(cause, signal);
+    }
+    if (error.fate === 'dead-letter' || tries % options.attempts === 0) {
+      const endings = await search(records, process, options, signal);
+      if (endings) return endings;
+    }
+    await pause(error, tries, options, signal);
+  }
+}
+
+/** One search for the records at fault; undefined when nothing passed, so that the batch has to wait. */
+async function search(
+  records: readonly LogRecord[],
+  process: Process,
+  options: BisectOptions,
+  signal: AbortSignal,
+): Promise<readonly Ending[] | undefined> {
+  // Enough failures to walk down to one poison record on the far left twice; an outage fails them all without a single success.
+  const failureBudget = 4 * Math.ceil(Math.log2(records.length + 1)) + 8;
+  let failures = 0;
+  let passed = 0;
+  const endings = new Map<LogRecord, Ending>();
+  /** Failed alone with fate `retry`: poison if others pass, an outage if nothing does. */
+  const suspects = new Map<LogRecord, FreshetError>();
+
+  async function attempt(part: readonly LogRecord[]): Promise<void> {
+    if (passed === 0 && failures >= failureBudget) return;
+    try {
+      const ended = await process(part, signal);
+      passed++;
+      part.forEach((record, index) => endings.set(record, ended[index] ?? { kind: 'indexed' }));
+      return;
+    } catch (cause) {
+      const error = asFailure(cause, signal);
+      if (error.fate === 'retry') failures++;
+      const [only] = part;
+      if (part.length === 1 && only) {
+        if (error.fate === 'retry') suspects.set(only, error);
+        else endings.set(only, rejection(options.name, error));
+        return;
+      }
+    }
+    const middle = part.length >> 1;
+    await attempt(part.slice(0, middle));
+    await attempt(part.slice(middle));
+  }
+
+  await attempt(records);
+  if (suspects.size > 0 && passed === 0) return undefined;
+  for (const [record, error] of suspects) endings.set(record, await lastTry(record, error, process, options, signal));
+  if (endings.size < records.length) return undefined;
+  return records.map((record) => endings.get(record) ?? { kind: 'indexed' });
+}
+
+/** A suspect failed while its neighbours passed; it gets `attempts` tries alone before it is given up. */
+async function lastTry(
+  record: LogRecord,
+  first: FreshetError,
+  process: Process,
+  options: BisectOptions,
+  signal: AbortSignal,
+): Promise<Ending> {
+  let error = first;
+  for (let tries = 1; tries <= options.attempts; tries++) {
+    await pause(error, tries, options, signal);
+    try {
+      return (await process([record], signal))[0] ?? { kind: 'indexed' };
+    } catch (cause) {
+      error = asFailure(cause, signal);
+    }
+  }
+  return rejection(options.name, error);
+}
+
+function rejection(stage: string, error: FreshetError): Ending {
+  return { kind: 'rejected', stage, error };
+}
+
+/** @throws what must not be waited out: an abort, or an error with fate `fatal`. */
+function asFailure(cause: unknown, signal: AbortSignal): FreshetError {
+  signal.throwIfAborted();
+  const error = classify(cause);
+  if (error.fate === 'fatal') throw error;
+  return error;
+}
+
+async function pause(error: FreshetError, tries: number, options: BisectOptions, signal: AbortSignal): Promise<void> {
+  options.onRetry?.(error);
+  const delayMs = Math.max(
+    retryDelayMs(Math.min(tries, 20), { minDelayMs: MIN_DELAY_MS, maxDelayMs: MAX_DELAY_MS, random: options.random }),
+    (error.retryAfterSeconds ?? 0) * 1000,
+  );
+  const level = delayMs < 1_000 ? 'debug' : tries < 20 ? 'warn' : 'error';
+  options.logger[level](`The ${options.name} worker tries a batch again.`, {
+    code: error.code,
+    attempt: tries,
+    delayMs: Math.round(delayMs),
+    error,
+  });
+  await options.clock.sleep(delayMs, signal);
+}

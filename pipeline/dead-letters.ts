@@ -1,0 +1,202 @@
+import { createHash } from 'node:crypto';
+import type { Log, LogRecord, Offset, RecordPlace } from '../ports/log/log.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { NotFound, type FreshetError } from '../runtime/errors.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Metrics } from '../runtime/metrics.ts';
+import type { DeadLetter } from '../schemas/dead-letter.ts';
+import { parseDocumentId, type DocumentId } from '../schemas/ids.ts';
+import { DEAD_LETTERS_TOPIC, DOCUMENTS_TOPIC } from '../schemas/topics.ts';
+import { parseVersion, type SourceVersion } from '../schemas/version.ts';
+import { versionOf } from './records.ts';
+
+/** A record that cannot go on, with the stage and the error that said so. */
+export interface Rejection {
+  readonly record: LogRecord;
+  readonly stage: string;
+  readonly error: FreshetError;
+}
+
+/**
+ * Failed documents as records (R10): kept in a compacted topic under the place of the record, found by document under a second key.
+ * The payload stays where it is, in the log, and is named by place and hash.
+ */
+export interface DeadLetters {
+  /** Durable when it resolves. Writing the same rejection again counts one more attempt. */
+  write(rejections: readonly Rejection[], signal: AbortSignal): Promise<void>;
+  /** Oldest first. */
+  list(state: DeadLetter['state'] | 'all', limit: number, signal: AbortSignal): Promise<readonly DeadLetter[]>;
+  /** @throws NotFound */
+  show(id: string, signal: AbortSignal): Promise<DeadLetter>;
+  /** Appends the record to its topic again; versions decide whether it still counts. @throws NotFound when the payload is gone. */
+  retry(id: string, signal: AbortSignal): Promise<DeadLetter>;
+  discard(id: string, signal: AbortSignal): Promise<DeadLetter>;
+  /** For each document the newest version that is parked, if any: its content must not be guessed from an older version. */
+  parked(ids: readonly DocumentId[], signal: AbortSignal): Promise<readonly (SourceVersion | undefined)[]>;
+}
+
+export interface DeadLetterOptions {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+const SCAN_LIMIT = 1_000;
+
+export function deadLettersIn({ log, clock, logger, metrics }: DeadLetterOptions): DeadLetters {
+  return { write, list, show, retry, discard, parked };
+
+  async function write(rejections: readonly Rejection[], signal: AbortSignal): Promise<void> {
+    if (rejections.length === 0) return;
+    const letters = rejections.map((rejection) => deadLetter(rejection, clock.now()));
+    const known = await log.latest(
+      DEAD_LETTERS_TOPIC,
+      letters.map((letter) => letter.id),
+      signal,
+    );
+    await store(
+      letters.map((letter, index) => ({ ...letter, attempts: 1 + (parse(known[index])?.attempts ?? 0) })),
+      signal,
+    );
+    for (const { stage, code, id, source } of letters) {
+      metrics.deadLetters.inc({ stage, code });
+      logger.warn('A record is parked as a dead letter; the ones around it go on.', {
+        stage,
+        code,
+        deadLetter: id,
+        source,
+      });
+    }
+    metrics.deadLettersOpen.inc(known.filter((record) => record === undefined).length);
+  }
+
+  async function store(letters: readonly DeadLetter[], signal: AbortSignal): Promise<void> {
+    await log.append(
+      letters.flatMap((letter) => {
+        const value = Buffer.from(JSON.stringify(letter));
+        const byRecord = { topic: DEAD_LETTERS_TOPIC, key: letter.id, value };
+        return letter.documentId === undefined
+          ? [byRecord]
+          : [byRecord, { topic: DEAD_LETTERS_TOPIC, key: documentKey(letter.documentId), value }];
+      }),
+      signal,
+    );
+  }
+
+  async function list(
+    state: DeadLetter['state'] | 'all',
+    limit: number,
+    signal: AbortSignal,
+  ): Promise<readonly DeadLetter[]> {
+    const letters = new Map<string, DeadLetter>();
+    for await (const record of scan(signal)) {
+      const letter = parse(record);
+      if (letter && record.key === letter.id) letters.set(letter.id, letter);
+    }
+    return [...letters.values()].filter((letter) => state === 'all' || letter.state === state).slice(0, limit);
+  }
+
+  async function* scan(signal: AbortSignal): AsyncIterable<LogRecord> {
+    for (const { partition, earliest, next } of await log.describe([DEAD_LETTERS_TOPIC], signal)) {
+      for (let offset = earliest; offset < next;) {
+        const page = await log.fetch({ topic: DEAD_LETTERS_TOPIC, partition, offset }, SCAN_LIMIT, signal);
+        yield* page;
+        const last = page.at(-1);
+        if (!last) break;
+        offset = (last.offset + 1n) as Offset;
+      }
+    }
+  }
+
+  async function show(id: string, signal: AbortSignal): Promise<DeadLetter> {
+    const letter = parse((await log.latest(DEAD_LETTERS_TOPIC, [id], signal))[0]);
+    if (!letter) throw new NotFound('There is no dead letter with this id; `freshet failures list` shows all.');
+    return letter;
+  }
+
+  async function retry(id: string, signal: AbortSignal): Promise<DeadLetter> {
+    const letter = await show(id, signal);
+    const record = await payload(letter, signal);
+    // In the compacted topic the newest record of a key must stay the newest version, or a rebuild would lose a change.
+    const overtaken = record.topic === DOCUMENTS_TOPIC && (await isOvertaken(record, signal));
+    if (!overtaken)
+      await log.append(
+        [
+          {
+            topic: record.topic,
+            key: record.key,
+            value: record.value,
+            headers: record.headers,
+            partition: record.partition,
+          },
+        ],
+        signal,
+      );
+    return settle({ ...letter, state: 'retried' }, signal);
+  }
+
+  async function payload(letter: DeadLetter, signal: AbortSignal): Promise<LogRecord> {
+    const place: RecordPlace = { ...letter.pointer, offset: BigInt(letter.pointer.offset) as Offset };
+    const [record] = await log.fetch(place, 1, signal);
+    if (record?.offset !== place.offset)
+      throw new NotFound('The payload of this dead letter has left the log (retention); run a backfill of its source.');
+    return record;
+  }
+
+  async function isOvertaken(record: LogRecord, signal: AbortSignal): Promise<boolean> {
+    const [newest] = await log.latest(record.topic, [record.key], signal);
+    return newest !== undefined && (versionOf(newest) ?? 0n) > (versionOf(record) ?? 0n);
+  }
+
+  async function discard(id: string, signal: AbortSignal): Promise<DeadLetter> {
+    return settle({ ...(await show(id, signal)), state: 'discarded' }, signal);
+  }
+
+  async function settle(letter: DeadLetter, signal: AbortSignal): Promise<DeadLetter> {
+    await store([letter], signal);
+    metrics.deadLettersOpen.set((await list('open', Number.MAX_SAFE_INTEGER, signal)).length);
+    return letter;
+  }
+
+  async function parked(
+    ids: readonly DocumentId[],
+    signal: AbortSignal,
+  ): Promise<readonly (SourceVersion | undefined)[]> {
+    const records = await log.latest(DEAD_LETTERS_TOPIC, ids.map(documentKey), signal);
+    return records.map((record) => {
+      const letter = parse(record);
+      return letter?.state === 'open' && letter.version !== undefined ? parseVersion(letter.version) : undefined;
+    });
+  }
+}
+
+function documentKey(id: string): string {
+  return `~document/${id}`;
+}
+
+function parse(record: LogRecord | undefined): DeadLetter | undefined {
+  return record?.value ? (JSON.parse(Buffer.from(record.value).toString('utf8')) as DeadLetter) : undefined;
+}
+
+function deadLetter({ record, stage, error }: Rejection, at: number): DeadLetter {
+  const key = parseDocumentId(record.key);
+  const version = versionOf(record);
+  return {
+    id: `${record.topic}/${record.partition}/${record.offset}`,
+    state: 'open',
+    stage,
+    code: error.code,
+    message: error.message,
+    attempts: 1,
+    source: key?.source ?? '',
+    ...(key && { documentId: record.key }),
+    ...(version !== undefined && { version: version.toString() }),
+    pointer: { topic: record.topic, partition: record.partition, offset: record.offset.toString() },
+    payloadHash: createHash('sha256')
+      .update(record.value ?? new Uint8Array())
+      .digest('hex'),
+    payloadBytes: record.value?.byteLength ?? 0,
+    at,
+  };
+}

@@ -1,0 +1,182 @@
+import type { Cache } from '../ports/cache/cache.ts';
+import type { DocumentStore } from '../ports/document-store/document-store.ts';
+import type { Embedder } from '../ports/embedder/embedder.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { EmbeddingInvalid } from '../runtime/errors.ts';
+import type { Metrics } from '../runtime/metrics.ts';
+
+/** A text that needs a vector. Equal keys stand for equal texts. */
+export interface TextToEmbed {
+  readonly vectorKey: string;
+  readonly text: string;
+  readonly tokens: number;
+}
+
+/** Vectors for texts, each distinct text computed once (I7): from memory, from the store, from a computation under way, else anew. */
+export interface Embedding {
+  /** Vectors that are known without computing. */
+  lookUp(texts: readonly TextToEmbed[], signal: AbortSignal): Promise<Map<string, Float32Array>>;
+  /** Computes the texts, in batches of a token budget across documents. @throws the embedder's errors. */
+  compute(texts: readonly TextToEmbed[], signal: AbortSignal): Promise<Map<string, Float32Array>>;
+  /** How long `compute` would take now, with what waits already, ms; 0 until something was measured. */
+  estimateMs(texts: readonly TextToEmbed[]): number;
+}
+
+export interface EmbeddingOptions {
+  readonly embedder: Embedder;
+  readonly store: DocumentStore;
+  readonly cache: Cache;
+  readonly maxBatchTokens: number;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+}
+
+/** Batches under way at a time: one in the model, one ready behind it, so that the model never waits. */
+const STREAMS = 2;
+/** Weight of the newest batch in the running estimate of the model's speed. */
+const SMOOTHING = 0.3;
+
+export function createEmbedding({
+  embedder,
+  store,
+  cache,
+  maxBatchTokens,
+  clock,
+  metrics,
+}: EmbeddingOptions): Embedding {
+  const underWay = new Map<string, Promise<Float32Array>>();
+  let waitingTokens = 0;
+  let msPerToken: number | undefined;
+
+  return { lookUp, compute, estimateMs };
+
+  function estimateMs(texts: readonly TextToEmbed[]): number {
+    return msPerToken === undefined ? 0 : (waitingTokens + tokensOf(texts)) * msPerToken;
+  }
+
+  async function lookUp(texts: readonly TextToEmbed[], signal: AbortSignal): Promise<Map<string, Float32Array>> {
+    const keys = [...new Set(texts.map((text) => text.vectorKey))];
+    const found = new Map<string, Float32Array>();
+    const cached = await cache.get(keys.map(cacheKey), signal);
+    const missing = keys.filter((key, index) => {
+      const bytes = cached[index];
+      if (bytes?.byteLength === embedder.model.dimensions * 4) found.set(key, new Float32Array(bytes.slice().buffer));
+      return !found.has(key);
+    });
+    const stored = missing.length === 0 ? [] : await store.vectors(missing, signal);
+    missing.forEach((key, index) => {
+      const vector = stored[index];
+      if (vector) found.set(key, vector);
+    });
+    metrics.embedTexts.inc({ result: 'reused' }, texts.filter((text) => found.has(text.vectorKey)).length);
+    return found;
+  }
+
+  async function compute(texts: readonly TextToEmbed[], signal: AbortSignal): Promise<Map<string, Float32Array>> {
+    const distinct = [...new Map(texts.map((text) => [text.vectorKey, text])).values()];
+    const fresh = distinct.filter((text) => !underWay.has(text.vectorKey));
+    start(batchesOf(fresh, maxBatchTokens), signal);
+    const vectors = await Promise.all(
+      distinct.map(async (text) => [text.vectorKey, await underWay.get(text.vectorKey)] as const),
+    );
+    return new Map(vectors.flatMap(([key, vector]) => (vector ? [[key, vector] as const] : [])));
+  }
+
+  /** Runs batches on a few streams and registers every text as under way until its batch has settled. */
+  function start(batches: readonly (readonly TextToEmbed[])[], signal: AbortSignal): void {
+    const queue = [...batches];
+    const running = new Map<readonly TextToEmbed[], (run: Promise<readonly Float32Array[]>) => void>();
+    for (const batch of batches) {
+      waitingTokens += tokensOf(batch);
+      const settled = new Promise<readonly Float32Array[]>((resolve) => running.set(batch, resolve));
+      batch.forEach((text, index) => register(text.vectorKey, settled, index));
+    }
+    const stream = async (): Promise<void> => {
+      for (let batch = queue.shift(); batch; batch = queue.shift()) {
+        const run = runBatch(batch, signal);
+        running.get(batch)?.(run);
+        await run.catch(() => undefined); // whoever waits for the texts gets the error
+        waitingTokens -= tokensOf(batch);
+      }
+    };
+    for (let n = 0; n < Math.min(STREAMS, batches.length); n++) void stream();
+  }
+
+  function register(key: string, batch: Promise<readonly Float32Array[]>, index: number): void {
+    const vector = batch.then((vectors) => {
+      const own = vectors[index];
+      if (!own) throw new EmbeddingInvalid('The embedder left a text out.');
+      return own;
+    });
+    const forget = (): void => void underWay.delete(key);
+    vector.then(forget, forget); // also keeps a batch that nobody waits for any more from ending the process
+    underWay.set(key, vector);
+  }
+
+  async function runBatch(batch: readonly TextToEmbed[], signal: AbortSignal): Promise<readonly Float32Array[]> {
+    const started = clock.monotonicMs();
+    const vectors = await embedder.embed(
+      batch.map((text) => text.text),
+      'passage',
+      signal,
+    );
+    const tookMs = clock.monotonicMs() - started;
+    checkVectors(vectors, batch.length, embedder.model.dimensions);
+    const tokens = tokensOf(batch);
+    msPerToken =
+      msPerToken === undefined
+        ? tookMs / Math.max(1, tokens)
+        : (1 - SMOOTHING) * msPerToken + (SMOOTHING * tookMs) / Math.max(1, tokens);
+    metrics.embedDuration.observe(tookMs / 1000);
+    metrics.embedBatchTokens.observe(tokens);
+    metrics.embedTexts.inc({ result: 'computed' }, batch.length);
+    await cache.set(batch.flatMap((text, index) => cacheEntry(text.vectorKey, vectors[index])));
+    return vectors;
+  }
+}
+
+function cacheKey(vectorKey: string): string {
+  return `vector/${vectorKey}`;
+}
+
+function cacheEntry(vectorKey: string, vector: Float32Array | undefined): { key: string; value: Uint8Array }[] {
+  return vector
+    ? [{ key: cacheKey(vectorKey), value: new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength).slice() }]
+    : [];
+}
+
+function tokensOf(texts: readonly TextToEmbed[]): number {
+  return texts.reduce((tokens, text) => tokens + text.tokens, 0);
+}
+
+/**
+ * Batches whose padded size stays within the token budget, longest texts first, so that texts of like length share a batch and
+ * little is padded. Every text is in exactly one batch; one longer than the budget is alone.
+ */
+export function batchesOf(texts: readonly TextToEmbed[], maxBatchTokens: number): readonly (readonly TextToEmbed[])[] {
+  const batches: TextToEmbed[][] = [];
+  let current: TextToEmbed[] = [];
+  for (const text of [...texts].sort((a, b) => b.tokens - a.tokens)) {
+    const padded = (current[0]?.tokens ?? text.tokens) * (current.length + 1);
+    if (current.length > 0 && padded > maxBatchTokens) {
+      batches.push(current);
+      current = [];
+    }
+    current.push(text);
+  }
+  if (current.length > 0) batches.push(current);
+  return batches;
+}
+
+/** @throws EmbeddingInvalid unless there is one finite vector of the right size per text (R32). */
+function checkVectors(vectors: readonly Float32Array[], count: number, dimensions: number): void {
+  if (vectors.length !== count)
+    throw new EmbeddingInvalid(`The embedder gave ${vectors.length} vectors for ${count} texts.`);
+  for (const vector of vectors) {
+    if (vector.length !== dimensions)
+      throw new EmbeddingInvalid(
+        `The embedder gave a vector of ${vector.length} dimensions; the index has ${dimensions}.`,
+      );
+    if (!vector.every(Number.isFinite)) throw new EmbeddingInvalid('The embedder gave a vector that is not finite.');
+  }
+}

@@ -1,0 +1,35 @@
+import type { AppendRecord, LogRecord } from '../ports/log/log.ts';
+import type { DocumentChange } from '../schemas/document.ts';
+import { encodeDocumentChange } from '../schemas/documents-codec.ts';
+import { DOCUMENTS_TOPIC, VERSION_HEADER } from '../schemas/topics.ts';
+import { parseVersion, type SourceVersion } from '../schemas/version.ts';
+
+/** The version in the header of a record; undefined when there is none (markers, records of foreign producers). */
+export function versionOf(record: Pick<LogRecord, 'headers'>): SourceVersion | undefined {
+  const text = record.headers[VERSION_HEADER];
+  return text === undefined ? undefined : parseVersion(text);
+}
+
+/** A value of `freshet.documents` as a record. Markers stay on the partition they came through. */
+export function documentsRecord(change: DocumentChange, partition: number): AppendRecord {
+  const value = Buffer.from(encodeDocumentChange(change));
+  switch (change.kind) {
+    case 'document':
+    case 'tombstone':
+      return {
+        topic: DOCUMENTS_TOPIC,
+        key: change.id,
+        value,
+        headers: { [VERSION_HEADER]: change.version.toString() },
+      };
+    case 'watermark':
+      return { topic: DOCUMENTS_TOPIC, key: `~watermark/${change.lane}`, value, partition };
+    case 'remove-below':
+      return {
+        topic: DOCUMENTS_TOPIC,
+        key: `~remove-below/${change.source}/${change.table}/${change.lane}`,
+        value,
+        partition,
+      };
+  }
+}

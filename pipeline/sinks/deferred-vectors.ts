@@ -1,0 +1,70 @@
+import type { AdvancePosition } from '../../ports/document-store/document-store.ts';
+import type { AppendRecord, Log } from '../../ports/log/log.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { DeferredVectors, VectorsRecord } from '../../schemas/deferred-vectors.ts';
+import type { DocumentId } from '../../schemas/ids.ts';
+import { VECTORS_TOPIC } from '../../schemas/topics.ts';
+import type { SourceVersion } from '../../schemas/version.ts';
+
+/** Consumer group that computes deferred vectors. */
+export const EMBED_GROUP = 'freshet-embed';
+
+/** How often the index looks whether the deferred vectors have all been computed, ms. */
+const LOOK_EVERY_MS = 500;
+
+export interface DeferredDocument {
+  readonly id: DocumentId;
+  readonly version: SourceVersion;
+}
+
+/** The way of documents whose vectors follow later. */
+export interface DeferredQueue {
+  /** Asks for the vectors of documents, then passes the positions behind them on. Durable when it resolves. */
+  append(
+    documents: readonly DeferredDocument[],
+    positions: readonly { readonly advance: AdvancePosition; readonly partition: number }[],
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** False when everything that was ever deferred has its vectors: a searchable position is then a complete one. */
+  mayBeBehind(signal: AbortSignal): Promise<boolean>;
+}
+
+/**
+ * Positions follow the documents through the same partitions of `freshet.vectors`, so that whoever reads one there has embedded
+ * everything before it. After a start the queue counts as behind until the log says otherwise: in doubt it claims less.
+ */
+export function deferredQueue(log: Log, clock: Clock): DeferredQueue {
+  let behind = true;
+  let lookedAt = Number.NEGATIVE_INFINITY;
+
+  return {
+    async append(documents, positions, signal) {
+      const records: AppendRecord[] = documents.map(({ id, version }) => {
+        const value: DeferredVectors = { kind: 'deferred', id, version: version.toString() };
+        return record(id, value);
+      });
+      for (const { advance, partition } of positions) {
+        const { source, lane, lanes, position, committedAt, epoch } = advance;
+        records.push({
+          ...record(`~watermark/${lane}`, { kind: 'watermark', source, lane, lanes, position, committedAt, epoch }),
+          partition,
+        });
+      }
+      if (records.length === 0) return;
+      if (documents.length > 0) behind = true;
+      await log.append(records, signal);
+    },
+
+    async mayBeBehind(signal) {
+      if (!behind || clock.monotonicMs() - lookedAt < LOOK_EVERY_MS) return behind;
+      lookedAt = clock.monotonicMs();
+      const partitions = await log.describe([VECTORS_TOPIC], signal);
+      behind = partitions.some(({ earliest, next, groups }) => (groups[EMBED_GROUP] ?? earliest) < next);
+      return behind;
+    },
+  };
+}
+
+function record(key: string, value: VectorsRecord): AppendRecord {
+  return { topic: VECTORS_TOPIC, key, value: Buffer.from(JSON.stringify(value)) };
+}

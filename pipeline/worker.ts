@@ -1,0 +1,72 @@
+import type { Log, LogRecord } from '../ports/log/log.ts';
+import type { Clock, Random } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Metrics } from '../runtime/metrics.ts';
+import { bisect } from './bisect.ts';
+import type { DeadLetters, Rejection } from './dead-letters.ts';
+import type { Ending, Flow } from './flow.ts';
+import { nextOffsets } from './offset-tracker.ts';
+
+export interface WorkerOptions {
+  readonly group: string;
+  readonly topics: readonly string[];
+  readonly flow: Flow;
+  readonly log: Log;
+  readonly deadLetters: DeadLetters;
+  readonly maxBatchRecords: number;
+  readonly maxBatchBytes: number;
+  readonly attempts: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/**
+ * Takes records from the log through a flow for as long as the signal allows. The loop is the guarantee: what a batch does is
+ * durable in the sink, then its dead letters are, and only then its offsets are committed (I12). A crash anywhere repeats work,
+ * and versions make the repetition harmless (I6).
+ */
+export async function runWorker(options: WorkerOptions, signal: AbortSignal): Promise<void> {
+  const { group, topics, flow, log, deadLetters, metrics } = options;
+  await using reader = log.subscribe({
+    group,
+    topics,
+    maxBatchRecords: options.maxBatchRecords,
+    maxBatchBytes: options.maxBatchBytes,
+    lingerMs: 0,
+  });
+  for await (const batch of reader.batches(signal)) {
+    metrics.inFlightBytes.set({ group }, sizeOf(batch));
+    const endings = await bisect(
+      batch,
+      (part) => flow.process(part, signal, options.clock, observe),
+      { ...options, name: group, onRetry },
+      signal,
+    );
+    await deadLetters.write(rejections(batch, endings), signal);
+    await reader.commit(nextOffsets(batch), signal);
+    metrics.batchRecords.observe({ group }, batch.length);
+    metrics.inFlightBytes.set({ group }, 0);
+  }
+
+  function observe(stage: string, outcomes: ReadonlyMap<string, number>, tookMs: number): void {
+    for (const [outcome, count] of outcomes) metrics.stageRecords.inc({ stage, outcome }, count);
+    metrics.stageDuration.observe({ stage }, tookMs / 1000);
+  }
+
+  function onRetry(error: { readonly code: string }): void {
+    metrics.retries.inc({ operation: group, code: error.code });
+  }
+}
+
+function rejections(batch: readonly LogRecord[], endings: readonly Ending[]): readonly Rejection[] {
+  return batch.flatMap((record, index) => {
+    const ending = endings[index];
+    return ending?.kind === 'rejected' ? [{ record, stage: ending.stage, error: ending.error }] : [];
+  });
+}
+
+function sizeOf(batch: readonly LogRecord[]): number {
+  return batch.reduce((bytes, record) => bytes + (record.value?.byteLength ?? 0), 0);
+}
