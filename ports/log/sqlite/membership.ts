@@ -1,0 +1,226 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Clock } from '../../../runtime/clock.ts';
+import type { Sqlite, Statement } from '../../sqlite.ts';
+import { whenFree } from '../../when-free.ts';
+import type { CommitOffset } from '../log.ts';
+import type { Changes } from './changes.ts';
+import type { PartitionNumber } from './schema.ts';
+import { shareOut, type Share } from './share-out.ts';
+import type { Topics } from './topics.ts';
+
+/** A member that has not renewed its lease for this long has lost its partitions, ms. A killed process loses them at once. */
+const LEASE_MS = 10_000;
+export const LEASE_RENEWAL_MS = LEASE_MS / 3;
+
+const HOST = hostname();
+/** Tells two processes apart that had the same number one after the other, as in a restarted container. */
+const PROCESS = randomUUID();
+
+interface MemberRow {
+  readonly number: bigint;
+  readonly topics: string;
+  readonly host: string;
+  readonly pid: bigint;
+  readonly process: string;
+  readonly lease_until_ms: bigint;
+}
+
+/** One reader's place in its group: which partitions it owns, and from which offsets it reads. */
+export class Membership {
+  readonly #db: Sqlite;
+  readonly #topics: Topics;
+  readonly #changes: Changes;
+  readonly #clock: Clock;
+  readonly #group: string;
+  readonly #subscribed: readonly string[];
+  readonly #left = new AbortController();
+  readonly #selectMembers: Statement<MemberRow>;
+  readonly #selectOwners: Statement<{ partition: bigint; member: bigint | null }>;
+  readonly #insertMember: Statement<object>;
+  readonly #renew: Statement<object>;
+  readonly #deleteMember: Statement<object>;
+  readonly #claim: Statement<object>;
+  readonly #release: Statement<object>;
+  readonly #releaseAll: Statement<object>;
+  readonly #commit: Statement<object>;
+  readonly #selectOffset: Statement<{ next: bigint }>;
+  #me: bigint | undefined;
+  #joins = 0;
+  #owned: readonly PartitionNumber[] = [];
+  #seen: number | undefined;
+  #checkAtMs = 0;
+
+  constructor(
+    parts: { readonly db: Sqlite; readonly topics: Topics; readonly changes: Changes; readonly clock: Clock },
+    group: string,
+    subscribed: readonly string[],
+  ) {
+    const { db } = parts;
+    this.#db = db;
+    this.#topics = parts.topics;
+    this.#changes = parts.changes;
+    this.#clock = parts.clock;
+    this.#group = group;
+    this.#subscribed = subscribed;
+    this.#selectMembers = db.prepare(
+      'SELECT number, topics, host, pid, process, lease_until_ms FROM members WHERE name = ? ORDER BY number',
+    );
+    this.#selectOwners = db.prepare('SELECT partition, member FROM owners WHERE name = ?');
+    this.#insertMember = db.prepare(
+      'INSERT INTO members (name, topics, host, pid, process, lease_until_ms) VALUES (?, ?, ?, ?, ?, ?)',
+    );
+    this.#renew = db.prepare('UPDATE members SET lease_until_ms = ? WHERE number = ?');
+    this.#deleteMember = db.prepare('DELETE FROM members WHERE number = ?');
+    this.#claim = db.prepare('INSERT OR REPLACE INTO owners (name, partition, member) VALUES (?, ?, ?)');
+    this.#release = db.prepare('UPDATE owners SET member = NULL WHERE name = ? AND partition = ? AND member = ?');
+    this.#releaseAll = db.prepare('UPDATE owners SET member = NULL WHERE name = ? AND member = ?');
+    // The WHERE is the fence: a commit of a member that has lost the partition changes nothing. Nor does one that goes back, and
+    // one beyond the end would skip records that are yet to come.
+    this.#commit = db.prepare(
+      `INSERT INTO offsets (name, partition, next)
+       SELECT o.name, o.partition, min(?, p.next) FROM owners o JOIN partitions p ON p.number = o.partition
+       WHERE o.name = ? AND o.partition = ? AND o.member = ?
+       ON CONFLICT (name, partition) DO UPDATE SET next = max(next, excluded.next)`,
+    );
+    this.#selectOffset = db.prepare('SELECT next FROM offsets WHERE name = ? AND partition = ?');
+  }
+
+  /** Rises when this member joins, also again after it was taken for dead; positions from before are void then. */
+  get joins(): number {
+    return this.#joins;
+  }
+
+  /** The partitions that are this member's now; joins at the first call. Call it between two batches: it may give some up. */
+  async refresh(): Promise<readonly PartitionNumber[]> {
+    if (this.#left.signal.aborted) return [];
+    const seen = this.#changes.memberships();
+    const isDue = !this.#db.isMemory && this.#clock.monotonicMs() >= this.#checkAtMs;
+    if (this.#me === undefined || seen !== this.#seen || isDue) {
+      if (this.#db.snapshot(() => this.#hasToAct())) await this.#act();
+      this.#seen = seen;
+      this.#checkAtMs = this.#clock.monotonicMs() + LEASE_RENEWAL_MS;
+    }
+    return this.#owned;
+  }
+
+  /** The group's next offset of a partition, 0 when it has never committed there. */
+  committed(partition: PartitionNumber): bigint {
+    return this.#selectOffset.get(this.#group, partition)?.next ?? 0n;
+  }
+
+  /** Refuses silently what goes back and what is not this member's any more. */
+  async commit(offsets: readonly CommitOffset[]): Promise<void> {
+    if (this.#me === undefined) await this.refresh();
+    const me = this.#me;
+    if (me === undefined) return;
+    const rows = offsets.map(({ topic, partition, next }) => ({ number: this.#topics.number(topic, partition), next }));
+    await whenFree(this.#clock, () =>
+      // Lazily durable: a commit that a loss of power undoes is only a redelivery.
+      this.#db.transaction(() => {
+        for (const { number, next } of rows) this.#commit.run(next, this.#group, number, me);
+      }, 'lazy'),
+    );
+  }
+
+  /** Gives up everything at once. */
+  async leave(): Promise<void> {
+    if (this.#left.signal.aborted) return;
+    this.#left.abort();
+    const me = this.#me;
+    this.#me = undefined;
+    this.#owned = [];
+    if (me === undefined) return;
+    await whenFree(this.#clock, () => this.#db.transaction(() => this.#remove(me), 'lazy'));
+    this.#changes.raiseMemberships();
+  }
+
+  /** Whether a transaction is needed; without one, takes over what the rows say is owned. */
+  #hasToAct(): boolean {
+    const members = this.#selectMembers.all(this.#group);
+    if (this.#me === undefined || !members.some(({ number }) => number === this.#me)) return true;
+    if (members.some((member) => this.#isDead(member))) return true;
+    const { owned, claim, release } = this.#plan(members, this.#me);
+    this.#owned = owned;
+    return claim.length + release.length > 0;
+  }
+
+  async #act(): Promise<void> {
+    const wasMember = this.#me !== undefined;
+    const { isJoin, released } = await whenFree(this.#clock, () =>
+      this.#db.transaction(() => this.#carryOut(), 'lazy'),
+    );
+    if (isJoin) this.#joins++;
+    if (isJoin || released > 0) this.#changes.raiseMemberships();
+    if (!wasMember && !this.#db.isMemory) void this.#keepLease();
+  }
+
+  #carryOut(): { readonly isJoin: boolean; readonly released: number } {
+    for (const member of this.#selectMembers.all(this.#group))
+      if (member.number !== this.#me && this.#isDead(member)) this.#remove(member.number);
+    let members = this.#selectMembers.all(this.#group);
+    let me = members.find(({ number }) => number === this.#me)?.number;
+    const isJoin = me === undefined;
+    if (me === undefined) {
+      const until = BigInt(this.#clock.now() + LEASE_MS);
+      const topics = JSON.stringify(this.#subscribed);
+      me = BigInt(this.#insertMember.run(this.#group, topics, HOST, process.pid, PROCESS, until).lastInsertRowid);
+      members = this.#selectMembers.all(this.#group);
+    }
+    const { owned, claim, release } = this.#plan(members, me);
+    for (const partition of release) this.#release.run(this.#group, partition, me);
+    for (const partition of claim) this.#claim.run(this.#group, partition, me);
+    this.#me = me;
+    this.#owned = owned;
+    return { isJoin, released: release.length };
+  }
+
+  #plan(members: readonly MemberRow[], me: bigint): Share {
+    const owners = new Map(this.#selectOwners.all(this.#group).map(({ partition, member }) => [partition, member]));
+    const parsed = members.map(({ number, topics }) => ({ number, topics: new Set(JSON.parse(topics) as string[]) }));
+    const names = [...new Set(parsed.flatMap(({ topics }) => [...topics]))].sort();
+    const partitions = names.flatMap((topic) =>
+      (this.#topics.find(topic)?.numbers ?? []).map((number) => ({
+        number,
+        topic,
+        owner: owners.get(number) ?? undefined,
+      })),
+    );
+    return shareOut(me, parsed, partitions);
+  }
+
+  #remove(member: bigint): void {
+    this.#deleteMember.run(member);
+    this.#releaseAll.run(this.#group, member);
+  }
+
+  #isDead(member: MemberRow): boolean {
+    if (this.#db.isMemory || member.number === this.#me) return false;
+    if (Number(member.lease_until_ms) <= this.#clock.now()) return true;
+    if (member.host !== HOST || member.process === PROCESS) return false;
+    return Number(member.pid) === process.pid || !isRunning(Number(member.pid));
+  }
+
+  async #keepLease(): Promise<void> {
+    const { signal } = this.#left;
+    while (!signal.aborted) {
+      try {
+        await this.#clock.sleep(LEASE_RENEWAL_MS, signal);
+        const until = BigInt(this.#clock.now() + LEASE_MS);
+        if (this.#me !== undefined) this.#db.transaction(() => this.#renew.run(until, this.#me ?? 0n), 'lazy');
+      } catch {
+        // A renewal that fails is made up for by the next one; if all fail, the partitions go to another member and the commits of
+        // this one are refused.
+      }
+    }
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

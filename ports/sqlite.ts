@@ -1,0 +1,175 @@
+import { DatabaseSync, type DatabaseSyncInstance } from '@photostructure/sqlite';
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { FreshetError, StorageFailed } from '../runtime/errors.ts';
+
+/*
+ * The one place that imports the SQLite binding (docs/adr/0001-sqlite-binding.md). Everything here is synchronous: callers keep
+ * each piece of work short enough for the event loop.
+ */
+
+export type SqlValue = null | number | bigint | string | Uint8Array;
+
+/** A prepared statement. Integers come back as bigint, because versions and positions need 64 bits. */
+export interface Statement<Row> {
+  run(...values: readonly SqlValue[]): { readonly changes: number | bigint; readonly lastInsertRowid: number | bigint };
+  get(...values: readonly SqlValue[]): Row | undefined;
+  all(...values: readonly SqlValue[]): Row[];
+  /** Leaving the loop early resets the statement. */
+  iterate(...values: readonly SqlValue[]): IterableIterator<Row>;
+}
+
+export interface SqliteOptions {
+  /** A file, whose folder is created; or `:memory:`. */
+  readonly path: string;
+  /** What an operator does about a damaged file, as a sentence. */
+  readonly remedy: string;
+  /** Makes the error for a database that another connection holds: nothing happened, the work may be repeated. */
+  readonly busy: (message: string, options: ErrorOptions) => FreshetError;
+}
+
+/** How long one call may block the event loop for another process's write, ms. Longer waits are the caller's, asynchronously. */
+const BUSY_TIMEOUT_MS = 40;
+/** The write-ahead log is cut back to this after a checkpoint, bytes, so that one large transaction does not hold the disk for ever. */
+const JOURNAL_LIMIT_BYTES = 67_108_864;
+
+// Primary result codes, https://sqlite.org/rescode.html
+const BUSY = new Set([5 /* BUSY */, 6 /* LOCKED */, 15 /* PROTOCOL */]);
+const DAMAGED = new Set([11 /* CORRUPT */, 26 /* NOTADB */]);
+const FAILED = new Set([
+  3 /* PERM */, 7 /* NOMEM */, 8 /* READONLY */, 10 /* IOERR */, 13 /* FULL */, 14 /* CANTOPEN */,
+]);
+
+/** `durable`: survives loss of power when it returns. `lazy`: survives a kill, and loss of power once anything durable follows. */
+export type Durability = 'durable' | 'lazy';
+
+/**
+ * One connection: write-ahead log, `synchronous=FULL`, deleted content overwritten (`secure_delete`).
+ * Every method throws StorageFailed where an operator must act and the `busy` error where a repeat may succeed; other errors of
+ * SQLite (a constraint, a value too large) pass as they are.
+ */
+export class Sqlite {
+  readonly #db: DatabaseSyncInstance;
+  readonly #options: SqliteOptions;
+  #durability: Durability = 'durable';
+
+  constructor(options: SqliteOptions) {
+    this.#options = options;
+    const { path } = options;
+    this.#db = this.guard(() => {
+      if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true });
+      return new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, readBigInts: true, allowExtension: true });
+    });
+    this
+      .exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;
+      PRAGMA cache_size = -32768; PRAGMA journal_size_limit = ${JOURNAL_LIMIT_BYTES}`);
+  }
+
+  get isMemory(): boolean {
+    return this.#options.path === ':memory:';
+  }
+
+  exec(sql: string): void {
+    this.guard(() => this.#db.exec(sql));
+  }
+
+  /** Prepare once, run often. Row is what the columns are; the binding does not check it. */
+  prepare<Row extends object = Record<string, never>>(sql: string): Statement<Row> {
+    return this.guard(() => this.#db.prepare(sql)) as unknown as Statement<Row>;
+  }
+
+  /** Loads an extension from a file; afterwards SQL can load no other. */
+  loadExtension(path: string): void {
+    this.guard(() => {
+      this.#db.enableLoadExtension(true);
+      this.#db.loadExtension(path);
+      this.#db.enableLoadExtension(false);
+    });
+  }
+
+  /** Runs `work` in one write transaction: all of it is stored, or none. Not reentrant; `work` must be synchronous. */
+  transaction<T>(work: () => T, durability: Durability = 'durable'): T {
+    return this.guard(() => {
+      if (durability !== this.#durability) {
+        this.#db.exec(durability === 'durable' ? 'PRAGMA synchronous = FULL' : 'PRAGMA synchronous = NORMAL');
+        this.#durability = durability;
+      }
+      // IMMEDIATE takes the write lock first: a transaction that reads before it writes could otherwise fail half way with BUSY.
+      return this.#within('BEGIN IMMEDIATE', work);
+    });
+  }
+
+  /** Runs `work` on one state of the database, whatever other connections write meanwhile. */
+  snapshot<T>(work: () => T): T {
+    return this.guard(() => this.#within('BEGIN', work));
+  }
+
+  /** Inside a transaction: undoes what `work` wrote when it throws, and nothing else. */
+  savepoint<T>(work: () => T): T {
+    this.#db.exec('SAVEPOINT one');
+    try {
+      const result = work();
+      this.#db.exec('RELEASE one');
+      return result;
+    } catch (error) {
+      // A full disk or an I/O error may have ended the whole transaction already.
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK TO one; RELEASE one');
+      throw error;
+    }
+  }
+
+  /** Changes when another connection has committed; own commits do not change it. */
+  dataVersion(): bigint {
+    this.#dataVersion ??= this.prepare<{ data_version: bigint }>('PRAGMA data_version');
+    return this.guard(() => this.#dataVersion?.get()?.data_version ?? 0n);
+  }
+  #dataVersion: Statement<{ data_version: bigint }> | undefined;
+
+  /** Classifies the errors of whatever statements `work` runs. */
+  guard<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw this.#classify(error);
+    }
+  }
+
+  /** Moves the write-ahead log into the database and empties it, so that no deleted text stays there. False when readers hold it. */
+  checkpoint(): boolean {
+    return this.guard(() => this.prepare<{ busy: bigint }>('PRAGMA wal_checkpoint(TRUNCATE)').get()?.busy === 0n);
+  }
+
+  close(): void {
+    if (this.#db.isOpen) this.#db.close();
+  }
+
+  #within<T>(begin: string, work: () => T): T {
+    this.#db.exec(begin);
+    try {
+      const result = work();
+      this.#db.exec('COMMIT');
+      return result;
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  #classify(error: unknown): unknown {
+    if (error instanceof FreshetError) return error;
+    const { path, remedy, busy } = this.#options;
+    const { sqliteCodeName: name, errcode } = error as { sqliteCodeName?: string; errcode?: number };
+    if (errcode === undefined) {
+      const system = (error as { syscall?: string }).syscall !== undefined;
+      return system ? new StorageFailed(`cannot use ${path}: ${(error as Error).message}`, { cause: error }) : error;
+    }
+    const code = errcode & 0xff;
+    if (BUSY.has(code)) return busy(`${path} is held by another process (${name})`, { cause: error });
+    if (DAMAGED.has(code)) return new StorageFailed(`${path} is damaged (${name}). ${remedy}`, { cause: error });
+    if (FAILED.has(code))
+      return new StorageFailed(`${path} cannot be written or read (${name}); check free space, owner and permissions`, {
+        cause: error,
+      });
+    return error;
+  }
+}
