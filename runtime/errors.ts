@@ -263,6 +263,31 @@ export class Overloaded extends FreshetError {
   override readonly retryAfterSeconds = 1;
 }
 
+/** A command line is not of the expected form: an unknown verb or flag, a missing value. The process exits with 2. */
+export class InvalidUsage extends FreshetError {
+  readonly code = 'FRESHET_INVALID_USAGE';
+  readonly fate = 'fatal';
+}
+
+/** A command needs the running server and nothing answers at its address. */
+export class ServerUnreachable extends FreshetError {
+  readonly code = 'FRESHET_SERVER_UNREACHABLE';
+  readonly fate = 'retry';
+}
+
+/** The running server answered a command with an error of its own; the message holds the server's code and words. */
+export class ServerRefused extends FreshetError {
+  readonly code = 'FRESHET_SERVER_REFUSED';
+  readonly fate = 'fatal';
+  /** The code that the server stated, as docs/ERRORS.md lists it; undefined when the reply had none. */
+  readonly remoteCode: string | undefined;
+
+  constructor(message: string, options?: ErrorOptions & { readonly remoteCode?: string | undefined }) {
+    super(message, options);
+    this.remoteCode = options?.remoteCode;
+  }
+}
+
 /** Gives a foreign error a class of ours; what is ours already stays as it is. Aborts are not errors of ours and pass through. */
 export function classify(error: unknown): FreshetError {
   if (error instanceof FreshetError) return error;
