@@ -2,8 +2,8 @@ import type { ResolvedConfig } from '../runtime/config/config.ts';
 import type { Environment } from '../runtime/config/environment-references.ts';
 import { InvalidUsage, ServerRefused, ServerUnreachable } from '../runtime/errors.ts';
 import { configIfAny } from './config-file.ts';
-import { textFlag, type Flags } from './parse-flags.ts';
-import type { VerbContext } from './verb.ts';
+import { textFlag } from './parse-flags.ts';
+import type { Flags, VerbContext } from './verb.ts';
 
 /** Where `npm start` and a config without `server` listen. */
 const DEFAULT_ADDRESS = 'http://127.0.0.1:8080';

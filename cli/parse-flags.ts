@@ -1,10 +1,7 @@
 import { parseArgs } from 'node:util';
 import { closest } from '../runtime/closest.ts';
 import { InvalidUsage } from '../runtime/errors.ts';
-import type { Verb } from './verb.ts';
-
-/** Flags by name: the last value of a text, `true` for a switch, every value of a repeatable one. */
-export type Flags = Readonly<Record<string, string | boolean | readonly (string | boolean)[] | undefined>>;
+import type { Flags, Verb } from './verb.ts';
 
 /** Flags that every verb takes. */
 export const commonFlags = {

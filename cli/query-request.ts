@@ -1,6 +1,7 @@
 import { MAX_K, type SearchRequest } from '../schemas/query.ts';
-import { choiceFlag, integerFlag, listFlag, type Flags } from './parse-flags.ts';
+import { choiceFlag, integerFlag, listFlag } from './parse-flags.ts';
 import { parseFilter } from './parse-filter.ts';
+import type { Flags } from './verb.ts';
 
 /** What `search` and `ask` send beside the words themselves. @throws InvalidUsage */
 export function queryRequest(flags: Flags): Omit<SearchRequest, 'query'> {

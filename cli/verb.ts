@@ -1,8 +1,10 @@
 import type { ParseArgsConfig } from 'node:util';
 import type { Clock } from '../runtime/clock.ts';
 import type { Environment } from '../runtime/config/environment-references.ts';
-import type { Flags } from './parse-flags.ts';
 import type { Output } from './output.ts';
+
+/** Flags by name: the last value of a text, `true` for a switch, every value of a repeatable one. */
+export type Flags = Readonly<Record<string, string | boolean | readonly (string | boolean)[] | undefined>>;
 
 /** How a verb ended, as its exit code: 0 done, 1 failed, 2 wrong usage or config. */
 export type ExitCode = 0 | 1 | 2;
