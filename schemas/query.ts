@@ -17,7 +17,7 @@ export const Filter = Type.Record(
       { additionalProperties: false, minProperties: 1 },
     ),
   ]),
-  { maxProperties: 20 },
+  { maxProperties: 20, additionalProperties: false },
 );
 export type Filter = Type.Static<typeof Filter>;
 
@@ -34,6 +34,7 @@ const shared = {
     Type.Record(Type.String(), Type.String({ maxLength: 64 }), {
       description: 'Positions by source that the reply must include.',
       maxProperties: 50,
+      additionalProperties: false,
     }),
   ),
   waitFor: Type.Optional(Type.Union([Type.Literal('searchable'), Type.Literal('complete')], { default: 'searchable' })),

@@ -9,7 +9,7 @@ export const WebhookDocument = Type.Object(
     bodyFormat: Type.Optional(BodyFormat),
     tenant: Type.Optional(Type.String({ minLength: 1 })),
     acl: Type.Optional(Type.Union([Type.Array(Type.String()), Type.Null()])),
-    metadata: Type.Optional(Type.Record(Type.String(), MetadataValue)),
+    metadata: Type.Optional(Type.Record(Type.String(), MetadataValue, { additionalProperties: false })),
   },
   { additionalProperties: false },
 );

@@ -1,0 +1,106 @@
+import type { DocumentStore, Hit, StoreProgress } from '../../ports/document-store/document-store.ts';
+import type { Embedder } from '../../ports/embedder/embedder.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { SourceConfig } from '../../runtime/config/config.ts';
+import { EmbedderUnavailable, FreshetError } from '../../runtime/errors.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import type { Metrics } from '../../runtime/metrics.ts';
+import type { Principal } from '../../schemas/principal.ts';
+import type { AsOf, SearchRequest } from '../../schemas/query.ts';
+import { classifyQuery, LEG_WEIGHTS } from './classify-query.ts';
+import { embedQuery, EMBED_DEADLINE_MS } from './embed-query.ts';
+import { fuse } from './fuse.ts';
+import { stepTimer, type Timings } from './step-timer.ts';
+import { asOf, waitForPosition } from './wait-for-position.ts';
+
+const DEFAULT_K = 8;
+/** Hits that each leg gives: deep enough that a passage at rank 40 of both legs can win over one at rank 1 of one leg. */
+const MIN_DEPTH = 50;
+const DEPTH_PER_K = 4;
+
+export interface RetrieveDeps {
+  readonly store: DocumentStore;
+  readonly embedder: Embedder;
+  readonly sources: readonly SourceConfig[];
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly embedDeadlineMs?: number;
+}
+
+export interface Retrieval {
+  /** Best first. */
+  readonly hits: readonly Hit[];
+  readonly asOf: AsOf;
+  readonly coverage: { readonly dense: number };
+  readonly degraded: readonly 'dense'[];
+  readonly timingsMs: Timings;
+}
+
+/**
+ * Finds the passages for a query: waits for the positions asked for, takes `asOf`, embeds the query, reads both legs from one state of
+ * the store, fuses. `asOf` is taken before the search reads, so that a reply may be newer than it claims and never older (I11).
+ * In mode hybrid a slow or failing embedder costs the dense leg, not the reply; `degraded` says so.
+ * @throws InvalidRequest, NotFreshYet, StoreUnavailable; EmbedderUnavailable in mode dense only.
+ */
+export async function retrieve(
+  request: SearchRequest,
+  principal: Principal,
+  deps: RetrieveDeps,
+  signal: AbortSignal,
+): Promise<Retrieval> {
+  const { store, clock } = deps;
+  const timer = stepTimer(clock, deps.metrics);
+  const wait = { after: request.after ?? {}, waitFor: request.waitFor ?? 'searchable' };
+  const progress = await timer.time('wait', () =>
+    waitForPosition({ ...wait, ...withWaitMs(request) }, deps.sources, store, clock, signal),
+  );
+  const mode = request.mode ?? 'hybrid';
+  const vector = mode === 'lexical' ? undefined : await timer.time('embed', () => queryVector(request, deps, signal));
+  if (mode === 'dense' && !vector) throw new EmbedderUnavailable('The query could not be embedded in time.');
+
+  const k = request.k ?? DEFAULT_K;
+  const depth = Math.max(MIN_DEPTH, DEPTH_PER_K * k);
+  const legs = await timer.time('search', () =>
+    store.search(
+      {
+        scope: { principal, filter: request.filter ?? {} },
+        ...(mode !== 'dense' && { lexical: { text: request.query, depth } }),
+        ...(vector && { dense: { vector, depth } }),
+      },
+      signal,
+    ),
+  );
+  const hits = await timer.time('fuse', () => fuse(legs, LEG_WEIGHTS[classifyQuery(request.query)], k));
+  const isDegraded = mode === 'hybrid' && !vector;
+  return {
+    hits,
+    asOf: asOf(progress),
+    coverage: { dense: isDegraded ? 0 : denseCoverage(progress) },
+    degraded: isDegraded ? ['dense'] : [],
+    timingsMs: timer.finish(),
+  };
+}
+
+function withWaitMs({ waitMs }: SearchRequest): { readonly waitMs?: number } {
+  return waitMs === undefined ? {} : { waitMs };
+}
+
+async function queryVector(
+  { query }: SearchRequest,
+  { embedder, clock, logger, embedDeadlineMs = EMBED_DEADLINE_MS }: RetrieveDeps,
+  signal: AbortSignal,
+): Promise<Float32Array | undefined> {
+  const outcome = await embedQuery(query, embedder, clock, embedDeadlineMs, signal);
+  if ('vector' in outcome) return outcome.vector;
+  const { failure } = outcome;
+  logger.warn('The query was not embedded; its dense leg was left out.', {
+    cause: failure instanceof FreshetError ? failure.code : failure instanceof Error ? failure.name : typeof failure,
+  });
+  return undefined;
+}
+
+/** Share of live passages that have their vector; 1 for an empty index, because nothing is missing from it. */
+function denseCoverage({ passages, passagesWithVector }: StoreProgress): number {
+  return passages === 0 ? 1 : Math.min(1, passagesWithVector / passages);
+}

@@ -1,0 +1,84 @@
+import Type from 'typebox';
+import { EventInvalid, FreshetError, InvalidRequest, type RequestFault } from '../runtime/errors.ts';
+
+/** RFC 9457 problem details, as every error reply of the API. */
+export const Problem = Type.Object(
+  {
+    type: Type.String({ description: '`urn:freshet:error:` and the code.' }),
+    title: Type.String(),
+    status: Type.Integer(),
+    code: Type.String({ description: 'Stable; branch on this.' }),
+    detail: Type.Optional(Type.String()),
+    errors: Type.Optional(
+      Type.Array(Type.Object({ pointer: Type.String({ description: 'RFC 6901' }), detail: Type.String() }), {
+        description: 'Everything that is wrong with the request.',
+      }),
+    ),
+    traceId: Type.Optional(Type.String()),
+  },
+  { description: 'RFC 9457 problem details' },
+);
+export type Problem = Type.Static<typeof Problem>;
+
+export const PROBLEM_TYPE = 'application/problem+json';
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: 'The request is not of the expected form',
+  401: 'Credentials are missing or not valid',
+  403: 'Not allowed',
+  404: 'Not found',
+  405: 'Method not allowed',
+  413: 'The request is too large',
+  415: 'Media type not supported',
+  422: 'The body is not an event that can be taken',
+  429: 'Too much at once',
+  500: 'Something failed inside',
+  503: 'Not possible right now',
+};
+
+/**
+ * The reply to an error. Messages of our own errors are written for callers; anything else stays inside, because a foreign message
+ * may hold text of a document or of the request.
+ */
+export function toProblem(error: unknown, traceId: string): Problem {
+  if (error instanceof FreshetError) {
+    const faults = error instanceof InvalidRequest || error instanceof EventInvalid ? error.faults : [];
+    const isInternal = error.status >= 500 && error.fate !== 'retry';
+    return problem(error.status, error.code, traceId, isInternal ? undefined : error.message, faults);
+  }
+  const status = foreignStatus(error);
+  return problem(status, FOREIGN_CODES[status] ?? 'FRESHET_UNCLASSIFIED', traceId);
+}
+
+const FOREIGN_CODES: Readonly<Record<number, string>> = {
+  400: 'FRESHET_INVALID_REQUEST',
+  404: 'FRESHET_NOT_FOUND',
+  413: 'FRESHET_REQUEST_TOO_LARGE',
+  415: 'FRESHET_MEDIA_TYPE_UNSUPPORTED',
+  503: 'FRESHET_SHUTTING_DOWN',
+};
+
+/** Fastify's own refusals carry a status; everything else is a fault of ours. */
+function foreignStatus(error: unknown): number {
+  const status = (error as { statusCode?: unknown } | undefined)?.statusCode;
+  if (typeof status !== 'number' || status < 400) return 500;
+  return status in FOREIGN_CODES ? status : status < 500 ? 400 : 500;
+}
+
+function problem(
+  status: number,
+  code: string,
+  traceId: string,
+  detail?: string,
+  faults: readonly RequestFault[] = [],
+): Problem {
+  return {
+    type: `urn:freshet:error:${code}`,
+    title: TITLES[status] ?? 'Error',
+    status,
+    code,
+    ...(detail !== undefined && detail !== '' && { detail }),
+    ...(faults.length > 0 && { errors: faults.map(({ pointer, detail: what }) => ({ pointer, detail: what })) }),
+    traceId,
+  };
+}

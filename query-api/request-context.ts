@@ -1,0 +1,53 @@
+import type { FastifyInstance } from 'fastify';
+import type { Random } from '../runtime/clock.ts';
+import { ShuttingDown } from '../runtime/errors.ts';
+import type { Principal } from '../schemas/principal.ts';
+import type { QueryApiDeps } from './deps.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Names this request in its reply, in logs and in feedback. */
+    traceId: string;
+    /** Who asks; a scope that matches nothing on routes that identify nobody. */
+    principal: Principal;
+    /** Aborts when the caller goes away or the server stops. */
+    gone: AbortSignal;
+  }
+}
+
+const REQUEST_ID = /^[\w.-]{1,128}$/;
+const TRACE_ID_BYTES = 16;
+const NOBODY: Principal = { tenant: '', groups: [] };
+
+/** Gives every request its trace id and the signal that ends its work, and counts its outcome. */
+export function addRequestContext(app: FastifyInstance, { random, metrics }: QueryApiDeps): void {
+  const stopping = new AbortController();
+  app.decorateRequest('traceId', '');
+  app.decorateRequest('principal');
+  app.decorateRequest('gone');
+  app.addHook('onRequest', async (request, reply) => {
+    const gone = new AbortController();
+    reply.raw.once('close', () => gone.abort(new DOMException('The caller has gone away.', 'AbortError')));
+    request.gone = AbortSignal.any([gone.signal, stopping.signal]);
+    request.traceId = newTraceId(random);
+    request.principal = NOBODY;
+    const sent = request.headers['x-request-id'];
+    void reply.header('x-request-id', typeof sent === 'string' && REQUEST_ID.test(sent) ? sent : request.traceId);
+    void reply.header('x-content-type-options', 'nosniff');
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'unknown';
+    metrics.queries.inc({ route, outcome: `${Math.floor(reply.statusCode / 100)}xx` });
+  });
+  // Open streams would keep the server from closing: they end with an error event, and waits with a 503.
+  app.addHook('preClose', async () => stopping.abort(new ShuttingDown('The server is stopping.')));
+}
+
+/** 16 random bytes in hexadecimal, the form of a W3C trace id. */
+export function newTraceId(random: Random): string {
+  const byte = () =>
+    Math.floor(random() * 256)
+      .toString(16)
+      .padStart(2, '0');
+  return Array.from({ length: TRACE_ID_BYTES }, byte).join('');
+}

@@ -1,0 +1,38 @@
+import Type from 'typebox';
+import type { RouteGroup } from '../deps.ts';
+import { Problem } from '../problem.ts';
+
+const Feedback = Type.Object(
+  {
+    traceId: Type.String({ pattern: '^[0-9a-f]{32}$' }),
+    rating: Type.Union([Type.Literal('up'), Type.Literal('down')]),
+    comment: Type.Optional(Type.String({ maxLength: 4_000 })),
+  },
+  { additionalProperties: false },
+);
+type Feedback = Type.Static<typeof Feedback>;
+
+/** POST /v1/feedback: what a caller thought of a reply, for whoever reads the log. A comment may hold anything, so only its length is kept. */
+export const feedbackRoutes: RouteGroup = (app, { logger }) => {
+  app.post<{ Body: Feedback }>(
+    '/v1/feedback',
+    {
+      schema: {
+        summary: 'Says whether a reply was good',
+        tags: ['questions'],
+        body: Feedback,
+        response: { 202: Type.Object({ accepted: Type.Boolean() }), 400: Problem, 401: Problem },
+      },
+    },
+    async (request, reply) => {
+      const { traceId, rating, comment = '' } = request.body;
+      logger.info('A caller rated a reply.', {
+        traceId,
+        rating,
+        tenant: request.principal.tenant,
+        commentChars: comment.length,
+      });
+      return reply.code(202).send({ accepted: true });
+    },
+  );
+};

@@ -1,0 +1,119 @@
+import swagger from '@fastify/swagger';
+import fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyReply } from 'fastify';
+import type { TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { FreshetError, InvalidRequest, NotFound } from '../runtime/errors.ts';
+import { schemaFaults } from '../runtime/schema-faults.ts';
+import { parseStrictJson } from '../runtime/strict-json.ts';
+import type { QueryApiDeps, RouteGroup } from './deps.ts';
+import { createIdentify, type Identify } from './identity.ts';
+import { OPENAPI } from './openapi.ts';
+import { PROBLEM_TYPE, toProblem } from './problem.ts';
+import { addRequestContext, newTraceId } from './request-context.ts';
+import { answerRoutes } from './routes/answer.ts';
+import { consoleRoutes } from './routes/console.ts';
+import { documentRoutes } from './routes/documents.ts';
+import { explainRoutes } from './routes/explain.ts';
+import { failureRoutes } from './routes/failures.ts';
+import { feedbackRoutes } from './routes/feedback.ts';
+import { freshnessRoutes } from './routes/freshness.ts';
+import { operationsRoutes } from './routes/operations.ts';
+import { searchRoutes } from './routes/search.ts';
+
+/** Bodies of questions; webhooks have limits of their own. */
+const BODY_LIMIT_BYTES = 1_048_576;
+/** A client that takes longer to send its request is cut off (slow-loris), ms. */
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Longer than any document id that fits into a request line. */
+const MAX_PARAM_CHARS = 16_384;
+
+const ROUTES_OF_CALLERS: readonly RouteGroup[] = [
+  searchRoutes,
+  answerRoutes,
+  freshnessRoutes,
+  documentRoutes,
+  feedbackRoutes,
+  failureRoutes,
+  explainRoutes,
+];
+const PUBLIC_ROUTES: readonly RouteGroup[] = [operationsRoutes, consoleRoutes];
+
+/**
+ * The HTTP API. Opens nothing and listens to nothing until `listen`; tests use `inject`. Closing ends open streams with an `error`
+ * event and waits for replies under way. Disposes of nothing that it was given.
+ * @throws InvalidConfig when the config would let strangers in.
+ */
+export function buildServer(deps: QueryApiDeps): FastifyInstance {
+  const app: FastifyInstance = fastify({
+    logger: false,
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: MAX_PARAM_CHARS },
+    frameworkErrors: (error, _request, reply) => {
+      const problem = toProblem(error, newTraceId(deps.random));
+      void (reply as unknown as FastifyReply).code(problem.status).type(PROBLEM_TYPE).send(problem);
+    },
+  });
+  app.setValidatorCompiler(({ schema }) => validator(schema as TSchema));
+  app.setSerializerCompiler(() => (reply) => JSON.stringify(reply));
+  acceptStrictJson(app);
+  addRequestContext(app, deps);
+  replyWithProblems(app, deps);
+  void app.register(swagger, OPENAPI);
+  void app.register(asCaller(createIdentify(deps.config, deps.clock), deps));
+  void app.register(async (scope) => PUBLIC_ROUTES.forEach((addRoutes) => addRoutes(scope, deps)));
+  for (const plugin of deps.plugins) void app.register(plugin);
+  return app;
+}
+
+/** Routes that know who asks: nothing behind this hook runs without a principal. */
+function asCaller(identify: Identify, deps: QueryApiDeps): FastifyPluginAsync {
+  return async (scope) => {
+    scope.addHook('onRequest', async (request) => {
+      request.principal = await identify(request.headers);
+    });
+    for (const addRoutes of ROUTES_OF_CALLERS) addRoutes(scope, deps);
+  };
+}
+
+/** The schemas that document a route are the ones that check it. Nothing is coerced and nothing unknown is dropped (S18). */
+function validator(schema: TSchema) {
+  const compiled = Compile(schema);
+  return (value: unknown) =>
+    compiled.Check(value)
+      ? { value }
+      : {
+          error: new InvalidRequest('The request is not of the expected form.', {
+            faults: schemaFaults(compiled.Errors(value)),
+          }),
+        };
+}
+
+function acceptStrictJson(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+    const parsed = parseStrictJson(body as Buffer);
+    if (parsed.kind === 'value') done(null, parsed.value);
+    else done(new InvalidRequest('The body is not JSON as expected.', { faults: [parsed.fault] }));
+  });
+}
+
+function replyWithProblems(app: FastifyInstance, { logger }: QueryApiDeps): void {
+  app.setErrorHandler((thrown: Error, request, reply) => {
+    // An abort tells nothing by itself; when the server stops, its reason does.
+    const isStopped = request.gone.aborted && request.gone.reason instanceof FreshetError;
+    const error: unknown = isStopped ? request.gone.reason : thrown;
+    const problem = toProblem(error, request.traceId);
+    if (problem.status === 500 && !request.gone.aborted)
+      logger.error('A request failed.', { error: thrown, traceId: request.traceId, route: request.routeOptions.url });
+    if (error instanceof FreshetError && error.retryAfterSeconds !== undefined)
+      void reply.header('retry-after', String(error.retryAfterSeconds));
+    if (problem.status === 401) void reply.header('www-authenticate', 'Bearer');
+    void reply.code(problem.status).type(PROBLEM_TYPE).send(problem);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const problem = toProblem(new NotFound('There is nothing at this address.'), request.traceId);
+    void reply.code(404).type(PROBLEM_TYPE).send(problem);
+  });
+}
