@@ -18,3 +18,22 @@ export function parseLsn(text: string): Lsn | undefined {
 export function formatLsn(lsn: Lsn): string {
   return `${(lsn >> 32n).toString(16).toUpperCase()}/${(lsn & 0xffff_ffffn).toString(16).toUpperCase()}`;
 }
+
+const PAGE_BYTES = 8_192n;
+/** Header of a WAL page; the first page of a segment has the long one. */
+const SHORT_HEADER_BYTES = 24n;
+const LONG_HEADER_BYTES = 40n;
+/** The smallest segment that PostgreSQL can be built with; every segment starts at a multiple of it. */
+const MIN_SEGMENT_BYTES = 1_048_576n;
+
+/**
+ * The position to wait for after `pg_current_wal_insert_lsn()`. When the last record ended exactly at the end of a page, that function
+ * answers with the place behind the next page's header, where no record ends before the next one is written: a waiter would wait
+ * for a change that nobody has made. Such a place becomes the start of its page, which is where the last record ended.
+ */
+export function normalizeAfter(lsn: Lsn): Lsn {
+  const inPage = lsn % PAGE_BYTES;
+  const isBehindShort = inPage === SHORT_HEADER_BYTES;
+  const isBehindLong = inPage === LONG_HEADER_BYTES && (lsn - inPage) % MIN_SEGMENT_BYTES === 0n;
+  return (isBehindShort || isBehindLong ? lsn - inPage : lsn) as Lsn;
+}

@@ -1,0 +1,85 @@
+import type { LogRecord } from '../../ports/log/log.ts';
+import type { Envelope, Row } from '../../schemas/envelope.ts';
+import { UNAVAILABLE, OLD_KEY_HEADER } from '../../schemas/envelope.ts';
+import { documentId, type DocumentId } from '../../schemas/ids.ts';
+import { parseLsn } from '../../schemas/lsn.ts';
+import type { Marker, RemoveBelow } from '../../schemas/marker.ts';
+import { CONNECTOR_STATE_TOPIC } from '../../schemas/topics.ts';
+import { parseVersion, sourceVersion } from '../../schemas/version.ts';
+
+interface Entry {
+  readonly version: bigint;
+  /** undefined: deleted */
+  readonly row: Row | undefined;
+}
+
+/**
+ * What the records of a log say the tables hold, by the rule that the whole product lives by: the higher version wins, a
+ * deletion is a version too, a range tombstone refuses what is below it, and an unchanged TOASTed value is carried over.
+ */
+export function replay(records: readonly LogRecord[]): Map<DocumentId, Row> {
+  const entries = new Map<string, Entry>();
+  const floors = new Map<string, bigint>();
+  const lanes = new Map<string, Set<string>>();
+  for (const record of records) {
+    if (record.topic === CONNECTOR_STATE_TOPIC || !record.value) continue;
+    const value = JSON.parse(Buffer.from(record.value).toString()) as Envelope | Marker;
+    if ('kind' in value) {
+      if (value.kind === 'remove-below') removeBelow(value, floors, lanes, entries);
+    } else applyEnvelope(record, value, entries, floors);
+  }
+  const live = [...entries].flatMap(([id, { row }]): [DocumentId, Row][] => (row ? [[id as DocumentId, row]] : []));
+  return new Map(live.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function removeBelow(
+  marker: RemoveBelow,
+  floors: Map<string, bigint>,
+  lanes: Map<string, Set<string>>,
+  entries: Map<string, Entry>,
+): void {
+  const version = parseVersion(marker.version) ?? 0n;
+  const seen = lanes.get(`${marker.table}@${version}`) ?? new Set();
+  lanes.set(`${marker.table}@${version}`, seen.add(marker.lane));
+  if (seen.size < marker.lanes) return;
+  const floor = floors.get(marker.table) ?? 0n;
+  floors.set(marker.table, floor > version ? floor : version);
+  const prefix = documentId({ source: marker.source, table: marker.table, key: [''] });
+  for (const [id, entry] of entries)
+    if (id.startsWith(prefix) && entry.version < version) entries.set(id, { version: entry.version, row: undefined });
+}
+
+function applyEnvelope(
+  record: LogRecord,
+  { op, after, source }: Envelope,
+  entries: Map<string, Entry>,
+  floors: Map<string, bigint>,
+): void {
+  const version = sourceVersion(source.epoch, parseLsn(source.lsn) ?? 0n);
+  const before = entries.get(record.key);
+  if (version < (floors.get(`${source.schema}.${source.table}`) ?? 0n)) return;
+  if (before && before.version >= version) return;
+  const formerKey = record.headers[OLD_KEY_HEADER];
+  const former = formerKey === undefined ? before : entries.get(idOf(source, JSON.parse(formerKey) as Row));
+  const row = op === 'd' || !after ? undefined : carryOver(after, former?.row ?? lastRows.get(former ?? {}));
+  const entry = { version, row };
+  if (!row && before?.row) lastRows.set(entry, before.row);
+  entries.set(record.key, entry);
+}
+
+/** What a deleted entry held, for the create that follows a delete when a key changes. */
+const lastRows = new WeakMap<object, Row>();
+
+function idOf(source: Envelope['source'], key: Row): DocumentId {
+  return documentId({
+    source: source.name,
+    table: `${source.schema}.${source.table}`,
+    key: Object.values(key).map(String),
+  });
+}
+
+function carryOver(row: Row, former: Row | undefined): Row {
+  return Object.fromEntries(
+    Object.entries(row).map(([name, value]) => [name, value === UNAVAILABLE ? (former?.[name] ?? value) : value]),
+  );
+}
