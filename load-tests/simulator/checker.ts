@@ -1,0 +1,168 @@
+import type { DocumentStore, StoredDocument } from '../../ports/document-store/document-store.ts';
+import type { Random } from '../../runtime/clock.ts';
+import { projectRow } from '../../pipeline/mapping/project-row.ts';
+import { documentBody } from '../../schemas/document.ts';
+import { UNAVAILABLE } from '../../schemas/envelope.ts';
+import type { DocumentId } from '../../schemas/ids.ts';
+import { parseLsn } from '../../schemas/lsn.ts';
+import type { SourceVersion } from '../../schemas/version.ts';
+import { pick } from './random.ts';
+import { SOURCE, TABLE, type HistoryEntry, type SimulatedSource } from './source.ts';
+
+/** A broken invariant, by its number in docs/SPEC.md. */
+export interface Violation {
+  readonly invariant: string;
+  readonly what: string;
+}
+
+/** Looks at the index from outside while the pipeline runs, and compares it with the source's history. */
+export class Checker {
+  readonly violations: Violation[] = [];
+  readonly #source: SimulatedSource;
+  readonly #store: DocumentStore;
+  readonly #random: Random;
+  /** Highest version seen of every document, and whether it was a tombstone. */
+  readonly #seen = new Map<DocumentId, SourceVersion>();
+
+  constructor(source: SimulatedSource, store: DocumentStore, random: Random) {
+    this.#source = source;
+    this.#store = store;
+    this.#random = random;
+  }
+
+  fail(invariant: string, what: string): void {
+    if (this.violations.length < 20) this.violations.push({ invariant, what });
+  }
+
+  /** One look at a few documents, the claim of freshness, and a search. */
+  async look(): Promise<void> {
+    const ids = [...this.#source.history.keys()];
+    if (ids.length === 0) return;
+    const some = [...new Set([pick(this.#random, ids), pick(this.#random, ids), pick(this.#random, ids)])];
+    const claim = (await this.#store.progress()).sources[SOURCE]?.searchable;
+    const documents = await this.#store.read(some);
+    some.forEach((id, index) => {
+      this.#versionNeverFalls(id, documents[index]);
+      this.#contentIsOfItsVersion(id, documents[index]);
+      if (claim) this.#claimHolds(id, documents[index], claim);
+    });
+    await this.#searchShowsOnlyWhatItMay();
+  }
+
+  #versionNeverFalls(id: DocumentId, document: StoredDocument | undefined): void {
+    const before = this.#seen.get(id);
+    if (before !== undefined && (document === undefined || document.version < before)) {
+      const broken = this.#entry(id, before)?.row === undefined ? 'I2' : 'I3';
+      this.fail(broken, `${id} went from version ${before} to ${document?.version ?? 'nothing'}`);
+    }
+    if (document) this.#seen.set(id, document.version);
+  }
+
+  #contentIsOfItsVersion(id: DocumentId, document: StoredDocument | undefined): void {
+    if (!document || document.deleted) return;
+    const entry = this.#entry(id, document.version);
+    if (!entry?.row)
+      return this.fail('I5', `${id} is served in version ${document.version}, which the source never committed`);
+    const expected = projectRow(entry.row, TABLE, undefined);
+    if (document.text.includes(UNAVAILABLE) || document.title.includes(UNAVAILABLE))
+      this.fail('I5', `${id} holds the placeholder of an unchanged column`);
+    else if (document.text !== documentBody(expected.parts) || document.title !== expected.title)
+      this.fail('I4', `${id} has other text than its version ${document.version}`);
+    if (document.tenant !== expected.tenant || JSON.stringify(document.acl) !== JSON.stringify(expected.acl))
+      this.fail('I10', `${id} has other permissions than its version ${document.version}`);
+    for (const passage of document.passages) {
+      if (document.text.slice(passage.start, passage.end) !== passage.text)
+        this.fail('I4', `a passage of ${id} is not of its text`);
+    }
+  }
+
+  /** Everything up to the claimed position is in the index, or something newer. */
+  #claimHolds(
+    id: DocumentId,
+    document: StoredDocument | undefined,
+    claim: { readonly position: string; readonly epoch: number },
+  ): void {
+    const position = parseLsn(claim.position) ?? 0n;
+    const entries = this.#source.history.get(id) ?? [];
+    const promised = entries.findLast(
+      (entry) => entry.epoch < claim.epoch || (entry.epoch === claim.epoch && entry.position <= position),
+    );
+    if (!promised) return;
+    const shown = document && !document.deleted ? document.version : undefined;
+    if (
+      promised.row === undefined
+        ? shown !== undefined && shown <= promised.version
+        : (document?.version ?? -1n) < promised.version && !this.#goneSince(id, promised)
+    ) {
+      this.fail(
+        'I11',
+        `${id} is claimed as of ${claim.position} (epoch ${claim.epoch}) but shows ${shown ?? 'nothing'} for version ${promised.version}`,
+      );
+    }
+  }
+
+  /** A range tombstone newer than the claim may have removed a document early. */
+  #goneSince(id: DocumentId, promised: HistoryEntry): boolean {
+    return (this.#source.history.get(id) ?? []).some(
+      (entry) => entry.row === undefined && entry.version > promised.version,
+    );
+  }
+
+  async #searchShowsOnlyWhatItMay(): Promise<void> {
+    const principal = {
+      tenant: pick(this.#random, ['acme', 'umbrella', 'nobody']),
+      groups: pick(this.#random, [[], ['red'], ['blue']]),
+    };
+    const { lexical } = await this.#store.search({
+      scope: { principal, filter: {} },
+      lexical: { text: 'river delta stream flood', depth: 50 },
+    });
+    const versions = new Map<DocumentId, SourceVersion>();
+    for (const hit of lexical) {
+      const row = this.#entry(hit.documentId, hit.version)?.row;
+      if (!row) this.fail('I5', `search returns ${hit.documentId} in a version that was never committed`);
+      else if (
+        row['tenant'] !== principal.tenant ||
+        !(row['groups'] as readonly string[]).some((group) => principal.groups.some((own) => own === group))
+      )
+        this.fail('I10', `search shows ${hit.documentId} to a caller who may not see it`);
+      if ((versions.get(hit.documentId) ?? hit.version) !== hit.version)
+        this.fail('I4', `one reply mixes versions of ${hit.documentId}`);
+      versions.set(hit.documentId, hit.version);
+    }
+  }
+
+  #entry(id: DocumentId, version: SourceVersion): HistoryEntry | undefined {
+    return this.#source.history.get(id)?.find((entry) => entry.version === version);
+  }
+
+  /** After quiescence: the index equals the live source, same ids, same text, nothing else; and every vector is there. */
+  async final(deadLetters: readonly string[]): Promise<void> {
+    const live = this.#source.live();
+    const listed = await this.#store.list({ limit: 10_000 });
+    const ids = listed.map((summary) => summary.id);
+    for (const id of ids)
+      if (!live.has(id))
+        this.fail(this.#source.history.has(id) ? 'I2' : 'I5', `${id} is in the index but not in the source`);
+    const documents = await this.#store.read([...live.keys()], { vectors: true });
+    [...live].forEach(([id, row], index) => {
+      const document = documents[index];
+      const expected = projectRow(row, TABLE, undefined);
+      if (!document || document.deleted) this.fail('I1', `${id} is in the source but not in the index`);
+      else if (document.text !== documentBody(expected.parts) || document.title !== expected.title)
+        this.fail('I1', `${id} has old text after everything was processed`);
+      else if (document.passages.some((passage) => !passage.vector))
+        this.fail('I1', `${id} misses vectors after everything was processed`);
+      else if (
+        JSON.stringify(document.metadata) !== JSON.stringify(expected.metadata) ||
+        JSON.stringify(document.acl) !== JSON.stringify(expected.acl)
+      )
+        this.fail('I1', `${id} has old metadata or permissions`);
+    });
+    const parked = new Set(deadLetters);
+    for (const key of this.#source.poisoned)
+      if (!parked.has(key)) this.fail('I9', `the broken record ${key} is not a dead letter`);
+    if (parked.size !== new Set(this.#source.poisoned).size)
+      this.fail('I9', `${parked.size} dead letters for ${this.#source.poisoned.length} broken records`);
+  }
+}

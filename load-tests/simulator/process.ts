@@ -1,0 +1,180 @@
+import type { Cache } from '../../ports/cache/cache.ts';
+import type { DocumentStore, DocumentWrite, WriteOutcome } from '../../ports/document-store/document-store.ts';
+import type { Embedder } from '../../ports/embedder/embedder.ts';
+import type { Log, LogReader, LogRecord } from '../../ports/log/log.ts';
+import type { Clock, Random } from '../../runtime/clock.ts';
+import { EmbedderUnavailable, LogUnavailable, StoreUnavailable, type FreshetError } from '../../runtime/errors.ts';
+import { below } from './random.ts';
+import type { Scheduler } from './scheduler.ts';
+
+/** Chances of a fault at one call of a port. */
+export interface FaultRates {
+  /** The process dies before or after the call, at an await. */
+  readonly crash: number;
+  /** The call fails and has done nothing. */
+  readonly refuse: number;
+  /** The call fails and has done everything. */
+  readonly appliedButFailed: number;
+  /** A write of several documents is cut: some are stored, then the process dies. */
+  readonly torn: number;
+  /** The process loses its partitions to a successor and goes on for a while without knowing. */
+  readonly zombie: number;
+}
+
+export const NO_FAULTS: FaultRates = { crash: 0, refuse: 0, appliedButFailed: 0, torn: 0, zombie: 0 };
+
+/** A promise of a process that has died: nothing behind it ever runs. */
+const never = new Promise<never>(() => undefined);
+
+/**
+ * One process of the product: its ports are the real ones behind turns and faults. Killing it freezes all of its code at the await
+ * it stands at, and takes it out of its consumer groups.
+ */
+export class SimulatedProcess {
+  alive = true;
+  readonly #scheduler: Scheduler;
+  readonly #random: Random;
+  readonly #rates: () => FaultRates;
+  readonly #onDeath: () => void;
+  readonly #readers = new Set<LogReader>();
+
+  constructor(scheduler: Scheduler, random: Random, rates: () => FaultRates, onDeath: () => void) {
+    this.#scheduler = scheduler;
+    this.#random = random;
+    this.#rates = rates;
+    this.#onDeath = onDeath;
+  }
+
+  kill(): void {
+    if (!this.alive) return;
+    this.alive = false;
+    this.#loseReaders();
+    this.#onDeath();
+  }
+
+  #loseReaders(): void {
+    for (const reader of this.#readers) void reader[Symbol.asyncDispose]();
+    this.#readers.clear();
+  }
+
+  #happens(chance: number): boolean {
+    return chance > 0 && this.#random() < chance;
+  }
+
+  /** A call of a port: an await before it and one after it, and maybe a fault at either. */
+  async call<T>(label: string, run: () => Promise<T>, failure?: (message: string) => FreshetError): Promise<T> {
+    await this.#scheduler.turn(label);
+    if (!this.alive) return never;
+    const rates = this.#rates();
+    if (this.#happens(rates.crash)) return this.#die();
+    if (this.#happens(rates.zombie)) this.#becomeZombie();
+    if (failure && this.#happens(rates.refuse)) throw failure('Simulated: refused.');
+    const result = await run();
+    await this.#scheduler.turn(`${label}.`);
+    if (!this.alive) return never;
+    if (this.#happens(rates.crash)) return this.#die();
+    if (failure && this.#happens(rates.appliedButFailed)) throw failure('Simulated: the reply was lost.');
+    return result;
+  }
+
+  #die(): Promise<never> {
+    this.kill();
+    return never;
+  }
+
+  /** A successor takes over while this one still works on its batch, as after SIGSTOP and SIGCONT. */
+  #becomeZombie(): void {
+    this.#loseReaders();
+    this.#onDeath();
+  }
+
+  clock(clock: Clock): Clock {
+    return {
+      ...clock,
+      sleep: async (ms, signal) => {
+        await clock.sleep(ms, signal);
+        if (!this.alive) await never;
+      },
+    };
+  }
+
+  log(log: Log): Log {
+    const failure = (message: string): FreshetError => new LogUnavailable(message);
+    return {
+      createTopics: (topics, signal) => log.createTopics(topics, signal),
+      append: (records, signal) => this.call('append', () => log.append(records, signal), failure),
+      fetch: (from, limit, signal) => this.call('fetch', () => log.fetch(from, limit, signal), failure),
+      latest: (topic, keys, signal) => this.call('latest', () => log.latest(topic, keys, signal), failure),
+      describe: (topics, signal) => this.call('describe', () => log.describe(topics, signal), failure),
+      subscribe: (subscription) => this.#reader(log.subscribe(subscription)),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
+  }
+
+  #reader(reader: LogReader): LogReader {
+    this.#readers.add(reader);
+    return {
+      batches: (signal) => this.#batches(reader, signal),
+      commit: (offsets, signal) =>
+        this.call(
+          'commit',
+          () => reader.commit(offsets, signal),
+          (message) => new LogUnavailable(message),
+        ),
+      [Symbol.asyncDispose]: () => Promise.resolve(this.#readers.delete(reader)).then(() => undefined),
+    };
+  }
+
+  async *#batches(reader: LogReader, signal: AbortSignal): AsyncGenerator<readonly LogRecord[]> {
+    for await (const batch of reader.batches(signal)) {
+      await this.#scheduler.turn('batch');
+      if (!this.alive) await never;
+      yield batch;
+      if (!this.alive) await never;
+    }
+  }
+
+  store(store: DocumentStore): DocumentStore {
+    const failure = (message: string): FreshetError => new StoreUnavailable(message);
+    return {
+      write: (writes, signal) => this.call('write', () => this.#write(store, writes, signal), failure),
+      read: (ids, options, signal) => this.call('read', () => store.read(ids, options, signal), failure),
+      vectors: (keys, signal) => this.call('vectors', () => store.vectors(keys, signal), failure),
+      search: (query, signal) => store.search(query, signal),
+      progress: (signal) => store.progress(signal),
+      list: (request, signal) => store.list(request, signal),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
+  }
+
+  async #write(
+    store: DocumentStore,
+    writes: readonly DocumentWrite[],
+    signal: AbortSignal | undefined,
+  ): Promise<readonly WriteOutcome[]> {
+    if (!this.#happens(this.#rates().torn)) return store.write(writes, signal);
+    await store.write(writes.slice(0, below(this.#random, writes.length + 1)), signal);
+    return this.#die();
+  }
+
+  embedder(embedder: Embedder, onComputed: (texts: readonly string[]) => void): Embedder {
+    return {
+      model: embedder.model,
+      tokenizer: embedder.tokenizer,
+      embed: (texts, kind, signal) =>
+        this.call(
+          'embed',
+          () => {
+            onComputed(texts);
+            return embedder.embed(texts, kind, signal);
+          },
+          (message) => new EmbedderUnavailable(message),
+        ),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
+  }
+
+  cache(cache: Cache): Cache {
+    return cache;
+  }
+}
