@@ -1,12 +1,12 @@
 import type { Cache } from '../ports/cache/cache.ts';
 import type { DocumentStore } from '../ports/document-store/document-store.ts';
 import type { Embedder } from '../ports/embedder/embedder.ts';
-import type { Log, TopicSpec } from '../ports/log/log.ts';
+import type { Log } from '../ports/log/log.ts';
 import type { Clock, Random } from '../runtime/clock.ts';
 import type { FilledPipeline, TableConfig } from '../runtime/config/config.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
-import { CONNECTOR_STATE_TOPIC, DEAD_LETTERS_TOPIC, DOCUMENTS_TOPIC, VECTORS_TOPIC } from '../schemas/topics.ts';
+import { DOCUMENTS_TOPIC, VECTORS_TOPIC } from '../schemas/topics.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import { createEmbedding } from './embedding.ts';
 import { from, type Flow } from './flow.ts';
@@ -56,31 +56,50 @@ export interface Route {
 /** The pipeline as one list: topics -> stages -> sink. Records travel from top to bottom and never back. */
 export function topology(parts: PipelineParts): readonly Route[] {
   const { log, store, clock, logger, metrics, config, embedder } = parts;
-  const embedding = createEmbedding({ embedder, store, cache: parts.cache, maxBatchTokens: config.embed.maxBatchTokens, clock, metrics });
+  const embedding = createEmbedding({
+    embedder,
+    store,
+    cache: parts.cache,
+    maxBatchTokens: config.embed.maxBatchTokens,
+    clock,
+    metrics,
+  });
   const chunkOptions = { ...config.chunk, tokenizer: embedder.tokenizer, fingerprint: embedder.model.fingerprint };
 
-  const decode = decodeChange({ tables: parts.tables, log, deadLetters: parts.deadLetters, maxDocumentBytes: config.maxDocumentBytes });
+  const decode = decodeChange({
+    tables: parts.tables,
+    log,
+    deadLetters: parts.deadLetters,
+    maxDocumentBytes: config.maxDocumentBytes,
+  });
   const withoutDuplicates = dedupe(log);
   const withoutPii = filterPiiStage(parts.piiPolicy, metrics);
   const compared = compareContent(store);
   const passages = chunkDocuments({ chunk: (document) => chunk(document, chunkOptions) });
   const vectors = embed({ embedding, inlineBudgetMs: config.embed.inlineBudgetMs, clock, logger, metrics });
-  const index = indexDocuments({ store, deferred: deferredQueue(log, clock), chunker: CHUNKER_VERSION, embedderFingerprint: embedder.model.fingerprint, clock, metrics });
+  const index = indexDocuments({
+    store,
+    deferred: deferredQueue(log, clock),
+    chunker: CHUNKER_VERSION,
+    embedderFingerprint: embedder.model.fingerprint,
+    clock,
+    metrics,
+  });
   const laterVectors = attachVectors({ store, embedding, clock, metrics });
 
   return [
-    { role: 'prepare', group: PREPARE_GROUP, topics: parts.sourceTopics, flow: from(decode).then(withoutDuplicates).then(withoutPii).into(documentsTopic(log, withoutDuplicates)) },
-    { role: 'index', group: INDEX_GROUP, topics: [DOCUMENTS_TOPIC], flow: from(compared).then(passages).then(vectors).into(index) },
+    {
+      role: 'prepare',
+      group: PREPARE_GROUP,
+      topics: parts.sourceTopics,
+      flow: from(decode).then(withoutDuplicates).then(withoutPii).into(documentsTopic(log, withoutDuplicates)),
+    },
+    {
+      role: 'index',
+      group: INDEX_GROUP,
+      topics: [DOCUMENTS_TOPIC],
+      flow: from(compared).then(passages).then(vectors).into(index),
+    },
     { role: 'index', group: EMBED_GROUP, topics: [VECTORS_TOPIC], flow: from(loadPassages(store)).into(laterVectors) },
-  ];
-}
-
-/** Topics of the pipeline itself. `freshet.documents` keeps the newest version of every document for ever. */
-export function pipelineTopics(partitions: number, retentionMs: number): readonly TopicSpec[] {
-  return [
-    { name: DOCUMENTS_TOPIC, partitions, cleanup: 'compact' },
-    { name: VECTORS_TOPIC, partitions, cleanup: 'delete', retentionMs },
-    { name: DEAD_LETTERS_TOPIC, partitions: 1, cleanup: 'compact' },
-    { name: CONNECTOR_STATE_TOPIC, partitions: 1, cleanup: 'compact' },
   ];
 }

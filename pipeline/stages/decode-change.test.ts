@@ -1,0 +1,201 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { openSqliteLog } from '../../ports/log/sqlite-log.ts';
+import type { LogRecord } from '../../ports/log/log.ts';
+import { systemClock } from '../../runtime/clock.ts';
+import type { TableConfig } from '../../runtime/config/config.ts';
+import { MappingFailed } from '../../runtime/errors.ts';
+import { silentLogger } from '../../runtime/logger.ts';
+import { createMetrics } from '../../runtime/metrics.ts';
+import { NEW_KEY_HEADER, OLD_KEY_HEADER, UNAVAILABLE } from '../../schemas/envelope.ts';
+import { aChange, aDocument, aRecord, ARTICLES, articleId, never, version } from '../../test/support/builders.ts';
+import { deadLettersIn, type DeadLetters } from '../dead-letters.ts';
+import { documentsRecord } from '../records.ts';
+import { pipelineTopics } from '../topics.ts';
+import type { Verdict } from '../stage.ts';
+import { decodeChange, type DecodedChange } from './decode-change.ts';
+
+const TABLE: TableConfig = {
+  table: 'public.articles',
+  title: 'title',
+  body: 'body',
+  tenant: { column: 'tenant' },
+  acl: { column: 'groups' },
+  metadata: ['rank'],
+};
+const row = { id: '1', title: 'Returns', body: 'Thirty days.', tenant: 'acme', groups: ['staff'], rank: 3 };
+
+let log: ReturnType<typeof openSqliteLog>;
+let deadLetters: DeadLetters;
+
+beforeEach(async () => {
+  log = openSqliteLog({ path: ':memory:', clock: systemClock });
+  await log.createTopics(pipelineTopics(1, 1_000_000));
+  deadLetters = deadLettersIn({ log, clock: systemClock, logger: silentLogger, metrics: createMetrics() });
+});
+
+function decode(...records: LogRecord[]): Promise<readonly Verdict<DecodedChange>[]> {
+  return decodeChange({ tables: new Map([[ARTICLES, TABLE]]), log, deadLetters, maxDocumentBytes: 10_000 }).run(
+    records,
+    never,
+  );
+}
+
+/** The only change of the only verdict. */
+async function one(record: LogRecord): Promise<unknown> {
+  const [verdict] = await decode(record);
+  return verdict?.kind === 'emit' ? verdict.values[0]?.change : verdict;
+}
+
+describe('decode-change', () => {
+  test('a row becomes a document by the config', async () => {
+    expect(await one(aChange({ lsn: 77, row }))).toEqual({
+      kind: 'document',
+      id: articleId('1'),
+      version: version(77),
+      source: { name: 'help', table: 'public.articles', key: '1' },
+      position: '0/4D',
+      committedAt: 1_700_000_000_000,
+      title: 'Returns',
+      parts: [{ name: 'body', text: 'Thirty days.' }],
+      bodyFormat: 'text',
+      tenant: 'acme',
+      acl: ['staff'],
+      metadata: { rank: 3 },
+    });
+  });
+
+  test('a snapshot read has the lowest version of its epoch, so that every streamed change beats it (B11)', async () => {
+    expect(await one(aChange({ op: 'r', epoch: 3, lsn: 900, row }))).toMatchObject({ version: version(0, 3) });
+  });
+
+  test.each([
+    ['a mapped column is missing', { ...row, body: undefined }, 'FRESHET_MAPPING_FAILED'],
+    ['the tenant is NULL', { ...row, tenant: null }, 'FRESHET_MAPPING_FAILED'],
+    ['the ACL is no array', { ...row, groups: 'staff' }, 'FRESHET_MAPPING_FAILED'],
+    [
+      'an unchanged column is left out and no version is known',
+      { ...row, body: UNAVAILABLE },
+      'FRESHET_CONTENT_UNAVAILABLE',
+    ],
+  ])('a row is parked with its reason when %s', async (_, broken, code) => {
+    const clean = Object.fromEntries(Object.entries(broken).filter(([, value]) => value !== undefined));
+    expect(await one(aChange({ row: clean as never }))).toMatchObject({ kind: 'reject', error: { code } });
+  });
+
+  test('NULL in the ACL column means nobody', async () => {
+    expect(await one(aChange({ row: { ...row, groups: null } }))).toMatchObject({ acl: [] });
+  });
+
+  test.each([
+    ['bad JSON', '{"op":'],
+    ['JSON that is no object', '[]'],
+    ['invalid UTF-8', Uint8Array.of(0x7b, 0xff, 0x7d)],
+    ['an envelope without source', '{"op":"c","before":null,"after":{},"ts_ms":1}'],
+    ['nesting of 10,000', '['.repeat(10_000) + ']'.repeat(10_000)],
+    ['a marker of unknown kind', '{"kind":"other"}'],
+  ])('%s is parked, and its neighbours go on (R31)', async (_, value) => {
+    const verdicts = await decode(aChange({ key: 'a', row }), aRecord({ value }), aChange({ key: 'b', row }));
+    expect(verdicts.map((verdict) => verdict.kind)).toEqual(['emit', 'reject', 'emit']);
+    expect(verdicts[1]).toMatchObject({ error: { code: 'FRESHET_RECORD_UNREADABLE' } });
+  });
+
+  test('a __proto__ key in a row changes nothing but that row', async () => {
+    const value = JSON.stringify({ ...JSON.parse(Buffer.from(aChange({ row }).value ?? '').toString()) }).replace(
+      '"rank":3',
+      '"rank":3,"__proto__":{"polluted":1}',
+    );
+    await decode(aRecord({ value }));
+    expect(({} as { polluted?: number }).polluted).toBeUndefined();
+  });
+
+  test('lone surrogates and NUL, which cannot be stored, become replacement characters', async () => {
+    expect(await one(aChange({ row: { ...row, title: 'a\ud800b\u0000c😀' } }))).toMatchObject({
+      title: 'a\ufffdb\ufffdc😀',
+    });
+  });
+
+  test('a record above the limit is parked by reference', async () => {
+    expect(await one(aChange({ row: { ...row, body: 'x'.repeat(20_000) } }))).toMatchObject({
+      kind: 'reject',
+      error: { code: 'FRESHET_DOCUMENT_TOO_LARGE' },
+    });
+  });
+
+  test('an unchanged TOASTed body comes from the last version, never as a placeholder (B13)', async () => {
+    await log.append([
+      documentsRecord(aDocument({ version: version(5), parts: [{ name: 'body', text: 'Long text.' }] }), 0),
+    ]);
+    expect(await one(aChange({ lsn: 9, row: { ...row, body: UNAVAILABLE } }))).toMatchObject({
+      version: version(9),
+      parts: [{ name: 'body', text: 'Long text.' }],
+    });
+  });
+
+  test('an unchanged body comes from an earlier record of the same batch', async () => {
+    const verdicts = await decode(
+      aChange({ lsn: 5, row: { ...row, body: 'Newest text.' } }),
+      aChange({ lsn: 9, row: { ...row, body: UNAVAILABLE } }),
+    );
+    expect(verdicts[1]).toMatchObject({ values: [{ change: { parts: [{ text: 'Newest text.' }] } }] });
+  });
+
+  test('an unchanged body is not taken from before a version that is parked', async () => {
+    await log.append([documentsRecord(aDocument({ version: version(5) }), 0)]);
+    await deadLetters.write(
+      [{ record: aChange({ lsn: 7, row: {} }), stage: 'decode-change', error: new MappingFailed('no') }],
+      never,
+    );
+    expect(await one(aChange({ lsn: 9, row: { ...row, body: UNAVAILABLE } }))).toMatchObject({
+      kind: 'reject',
+      error: { code: 'FRESHET_CONTENT_UNAVAILABLE' },
+    });
+  });
+
+  test('a key change carries the unchanged body to the new id, through its delete half (R06)', async () => {
+    await log.append([
+      documentsRecord(aDocument({ key: 'old', version: version(5), parts: [{ name: 'body', text: 'Long text.' }] }), 0),
+    ]);
+    const [gone] = await decode(
+      aChange({ op: 'd', key: 'old', lsn: 9, headers: { [NEW_KEY_HEADER]: '{"id":"new"}' } }),
+    );
+    if (gone?.kind !== 'emit' || !gone.values[0]) throw new Error('not emitted');
+    await log.append([documentsRecord(gone.values[0].change, 0)]);
+    const [created] = await decode(
+      aChange({
+        op: 'c',
+        key: 'new',
+        lsn: 9,
+        row: { ...row, body: UNAVAILABLE },
+        headers: { [OLD_KEY_HEADER]: '{"id":"old"}' },
+      }),
+    );
+    expect(created).toMatchObject({
+      values: [
+        { change: { kind: 'document', id: articleId('new'), parts: [{ text: 'Long text.' }] } },
+        { change: { kind: 'tombstone', id: articleId('old') }, purge: true },
+      ],
+    });
+    expect(created?.kind === 'emit' && created.values[1]?.change).not.toHaveProperty('carried');
+  });
+
+  test('a chain of key changes in one batch keeps the content (R06)', async () => {
+    const move = (from: string, to: string, lsn: number): LogRecord[] => [
+      aChange({ op: 'd', key: from, lsn, headers: { [NEW_KEY_HEADER]: JSON.stringify({ id: to }) } }),
+      aChange({
+        op: 'c',
+        key: to,
+        lsn,
+        row: { ...row, body: UNAVAILABLE },
+        headers: { [OLD_KEY_HEADER]: JSON.stringify({ id: from }) },
+      }),
+    ];
+    const verdicts = await decode(
+      aChange({ op: 'c', key: 'a', lsn: 1, row: { ...row, body: 'Long text.' } }),
+      ...move('a', 'b', 2),
+      ...move('b', 'c', 3),
+    );
+    expect(verdicts.at(-1)).toMatchObject({
+      values: [{ change: { id: articleId('c'), parts: [{ text: 'Long text.' }] } }, { purge: true }],
+    });
+  });
+});
