@@ -16,18 +16,21 @@ export interface Client {
    * @throws ServerUnreachable when nothing listens, ServerRefused with the server's code for any other status.
    */
   call(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<unknown>;
-  /** As `call`, but undefined for 404. */
-  find(path: string): Promise<unknown>;
+  /** The body of `/readyz`, which comes with status 200 or 503. */
+  readiness(): Promise<unknown>;
 }
 
-/** A client for the server that `--url` or the config names, with the caller's identity. */
-export async function clientFor(context: VerbContext): Promise<Client> {
+/** The group whose members may use the operator's routes, as the query API defines it. */
+const ADMIN_GROUP = 'freshet-admin';
+
+/** A client for the server that `--url` or the config names, with the caller's identity; `operator` for the routes below /v1/admin. */
+export async function clientFor(context: VerbContext, as: 'caller' | 'operator' = 'caller'): Promise<Client> {
   const url = textFlag(context.flags, 'url');
   const config = url === undefined || textFlag(context.flags, 'config') ? await configIfAny(context) : undefined;
   const address = (url ?? addressOf(config)).replace(/\/+$/, '');
   if (!/^https?:\/\//.test(address) || !URL.canParse(address))
     throw new InvalidUsage(`--url expects an address like ${DEFAULT_ADDRESS}; got ${JSON.stringify(address)}`);
-  return createClient(address, identityHeaders(context.flags, context.env, config), context.fetch, context.signal);
+  return createClient(address, identityHeaders(context.flags, context.env, config, as), context.fetch, context.signal);
 }
 
 /** Where a server with this config is reached from the same machine. */
@@ -39,20 +42,22 @@ export function addressOf(config: ResolvedConfig | undefined): string {
 }
 
 /**
- * Who asks: FRESHET_TOKEN or FRESHET_API_KEY of the environment, else the config's API key of the tenant (the first one when no tenant is
- * named), else headers, which a server believes only with auth.mode none.
+ * Who asks: FRESHET_TOKEN or FRESHET_API_KEY of the environment, else the config's first API key of the tenant (of any tenant when none
+ * is named; for an operator one with the operators' group), else headers, which a server believes only with auth.mode none.
  */
 export function identityHeaders(
   flags: Flags,
   env: Environment,
   config: Pick<ResolvedConfig, 'auth'> | undefined,
+  as: 'caller' | 'operator' = 'caller',
 ): Readonly<Record<string, string>> {
   const tenant = textFlag(flags, 'tenant');
   const groups = textFlag(flags, 'groups');
   const headers: Record<string, string> = {};
   if (tenant !== undefined) headers['x-freshet-tenant'] = tenant;
   if (groups !== undefined) headers['x-freshet-groups'] = groups;
-  const key = config?.auth.apiKeys?.find((candidate) => tenant === undefined || candidate.tenant === tenant);
+  const keys = config?.auth.apiKeys?.filter((candidate) => tenant === undefined || candidate.tenant === tenant) ?? [];
+  const key = as === 'operator' ? keys.find((candidate) => candidate.groups?.includes(ADMIN_GROUP)) : keys[0];
   if (env['FRESHET_TOKEN']) headers['authorization'] = `Bearer ${env['FRESHET_TOKEN']}`;
   else if (env['FRESHET_API_KEY']) headers['x-api-key'] = env['FRESHET_API_KEY'];
   else if (key) headers['x-api-key'] = key.key;
@@ -82,9 +87,9 @@ export function createClient(
   return {
     address,
     call: async (method, path, body) => bodyOf(await send(method, path, body)),
-    find: async (path) => {
-      const response = await send('GET', path);
-      return response.status === 404 ? undefined : bodyOf(response);
+    readiness: async () => {
+      const response = await send('GET', '/readyz');
+      return response.status === 503 ? parsed(await response.text()) : bodyOf(response);
     },
   };
 }

@@ -23,7 +23,7 @@ export async function failures(context: VerbContext): Promise<ExitCode> {
   const isAll = context.flags['all'] === true;
   if (action !== 'list' && ids.length === 0 && !(isAll && action === 'retry'))
     throw new InvalidUsage(`failures ${action} needs the id of a dead letter (\`freshet failures list\` shows them)`);
-  const client = await clientFor(context);
+  const client = await clientFor(context, 'operator');
   switch (action) {
     case 'list': {
       const found = await listFailures(client, state, textFlag(context.flags, 'source'));
@@ -46,7 +46,7 @@ async function listFailures(
   state: DeadLetter['state'],
   source: string | undefined,
 ): Promise<readonly DeadLetter[]> {
-  const query = new URLSearchParams({ state, ...(source !== undefined && { source }) });
+  const query = new URLSearchParams({ state, limit: '1000', ...(source !== undefined && { source }) });
   const reply = (await client.call('GET', `/v1/admin/failures?${query.toString()}`)) as {
     readonly failures: readonly DeadLetter[];
   };

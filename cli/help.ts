@@ -3,19 +3,23 @@ import { InvalidUsage } from '../runtime/errors.ts';
 import { table } from './output.ts';
 import { commonFlagHelp } from './parse-flags.ts';
 import type { ExitCode, Verb, VerbContext } from './verb.ts';
-import { foreseenVerbs, verbs } from './verbs.ts';
 
 /** Prints the overview, or the usage of one verb. */
-export async function help({ words, output }: VerbContext): Promise<ExitCode> {
+export async function help({ words, output, verbs }: VerbContext): Promise<ExitCode> {
   const [name] = words;
   if (name === undefined)
-    output.result({ verbs: verbs.map(({ name, summary, usage }) => ({ name, summary, usage })) }, overview);
-  else output.result(verbNamed(name), verbHelp);
+    output.result({ verbs: verbs.map(({ name, summary, usage }) => ({ name, summary, usage })) }, () =>
+      overview(verbs),
+    );
+  else output.result(verbNamed(name, verbs), verbHelp);
   return 0;
 }
 
+/** Verbs of the contract that this version does not have yet. */
+const foreseenVerbs: readonly string[] = ['backfill', 'reconcile', 'upgrade', 'erase', 'plan', 'eval'];
+
 /** @throws InvalidUsage with the nearest verb. */
-export function verbNamed(name: string): Verb {
+export function verbNamed(name: string, verbs: readonly Verb[]): Verb {
   const verb = verbs.find((candidate) => candidate.name === name);
   if (verb) return verb;
   if (foreseenVerbs.includes(name)) throw new InvalidUsage(`\`freshet ${name}\` is not in this version`);
@@ -29,7 +33,7 @@ export function verbNamed(name: string): Verb {
 }
 
 /** The overview that `freshet help` and `freshet --help` print. */
-export function overview(): readonly string[] {
+export function overview(verbs: readonly Verb[]): readonly string[] {
   return [
     'Freshet keeps a retrieval index as fresh, complete and private as the systems that feed it.',
     '',

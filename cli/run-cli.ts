@@ -5,6 +5,7 @@ import { overview, verbHelp, verbNamed } from './help.ts';
 import { createOutput, type Output, type Streams } from './output.ts';
 import { parseFlags } from './parse-flags.ts';
 import type { ExitCode } from './verb.ts';
+import { verbs } from './verbs.ts';
 
 /** The world of a process, as arguments. */
 export interface World {
@@ -33,28 +34,21 @@ export async function runCli(args: readonly string[], world: World): Promise<Exi
 async function dispatch(args: readonly string[], world: World, output: Output): Promise<ExitCode> {
   const [name, ...rest] = args.filter((arg, index) => index > 0 || !isHelp(arg));
   if (name === undefined) {
-    for (const line of overview()) output.say(line);
+    for (const line of overview(verbs)) output.say(line);
     if (args.length > 0) return 0;
     output.warn('freshet: which verb?');
     return 2;
   }
   if (name === '--version') return dispatch(['version', ...rest], world, output);
   if (isHelp(args[0])) return dispatch(['help', name], world, output);
-  const verb = verbNamed(name);
+  const verb = verbNamed(name, verbs);
   const { flags, words } = parseFlags(verb, rest);
   if (flags['help'] === true) {
     output.result(verb, verbHelp);
     return 0;
   }
-  return verb.run({
-    flags,
-    words,
-    output,
-    env: world.env,
-    clock: world.clock,
-    fetch: world.fetch,
-    signal: world.signal,
-  });
+  const { env, clock, fetch, signal } = world;
+  return verb.run({ flags, words, output, verbs, env, clock, fetch, signal });
 }
 
 function isHelp(arg: string | undefined): boolean {

@@ -18,6 +18,8 @@ export interface VerbContext {
   readonly output: Output;
   readonly clock: Clock;
   readonly fetch: typeof globalThis.fetch;
+  /** Every verb, for help. */
+  readonly verbs: readonly Verb[];
   /** Aborts at the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
 }

@@ -132,6 +132,3 @@ export const verbs: readonly Verb[] = [
     run: async (context) => (await import('./version.ts')).version(context),
   },
 ];
-
-/** Verbs of the contract that this version does not have yet. */
-export const foreseenVerbs: readonly string[] = ['backfill', 'reconcile', 'upgrade', 'erase', 'plan', 'eval'];
