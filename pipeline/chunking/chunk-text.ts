@@ -4,9 +4,6 @@ import { pack } from './pack.ts';
 import { sections } from './sections.ts';
 import { Cut, unitsOf, type Units } from './units.ts';
 
-/** Changes whenever the same text would be cut differently; part of a passage's lineage and of a generation's name. */
-export const CHUNKER_VERSION = '1';
-
 export interface ChunkOptions {
   /** Longest passage, tokens. */
   readonly maxTokens: number;

@@ -220,7 +220,8 @@ function isIdeograph(unit: number): boolean {
   return (unit >= 0x4e00 && unit <= 0x9fff) || (unit >= 0x3400 && unit <= 0x4dbf) || (unit >= 0xf900 && unit <= 0xfaff);
 }
 
-const EXTENDS = /[\p{M}\u200c\u200d\ufe00-\ufe0f\u{1f3fb}-\u{1f3ff}]/u;
+/** Marks, joiners, variation selectors and skin tones: they belong to the character before. */
+const EXTENDS = /^(?:\p{M}|\u200c|\u200d|\p{Emoji_Modifier})/u;
 
 /** The last place at or before `stop` that is not inside a grapheme; `stop` itself, or one less, where the grapheme has no end. */
 function wholeGrapheme(text: string, start: number, stop: number): number {

@@ -5,6 +5,12 @@ import { chunkText, type ChunkOptions } from '../chunking/chunk-text.ts';
 import { embeddedText, vectorKey } from '../chunking/embedded-text.ts';
 import { extractText } from '../chunking/extract-text.ts';
 
+/**
+ * Changes whenever the same document would give other passages or vector keys (extraction, borders, embedded text); part of a
+ * passage's lineage and of a generation's name.
+ */
+export const CHUNKER_VERSION = '1';
+
 export interface ChunkStageOptions extends ChunkOptions {
   /** Of the embedder's model: passages get another vector key under another model. */
   readonly fingerprint: string;
