@@ -163,7 +163,10 @@ async function endForerunner(dataDir: string): Promise<void> {
   const pid = Number((await readFile(lock, 'utf8').catch(() => '')).split('\n')[0]);
   if (!pid || !isAlive(pid)) return;
   const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => undefined);
-  if (commandLine !== undefined && !commandLine.includes('postgres')) return void (await unlink(lock));
+  if (commandLine !== undefined && !commandLine.includes('postgres')) {
+    await unlink(lock);
+    return;
+  }
   const owner = Number(await readFile(join(dataDir, OWNER_FILE), 'utf8').catch(() => ''));
   if (owner && owner !== process.pid && isAlive(owner))
     throw new Error(`The database in ${dataDir} is in use by process ${owner}.`);

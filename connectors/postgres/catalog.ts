@@ -133,7 +133,7 @@ function keyFaults(config: TableConfig, { sqlName, key, primaryKey, identityKey,
         `ALTER TABLE ${sqlName} REPLICA IDENTITY USING INDEX ...;`,
     ];
   const covers = (columns: readonly string[]): boolean => key.every((column) => columns.includes(column));
-  switch (row['identity']) {
+  switch (row['identity'] ?? 'd') {
     case 'n':
       return [`${config.table} has REPLICA IDENTITY NOTHING, so that deletes cannot be seen: ${mend}`];
     case 'f':

@@ -28,8 +28,7 @@ export class MemoryLog implements Log {
   private store(record: AppendRecord): RecordPlace {
     const partitions = this.topics.get(record.topic);
     if (partitions === undefined) throw new LogUnavailable(`There is no topic ${record.topic}.`);
-    const partition =
-      record.partition ?? [...record.key].reduce((sum, char) => sum + char.charCodeAt(0), 0) % partitions;
+    const partition = record.partition ?? Buffer.from(record.key).reduce((sum, byte) => sum + byte, 0) % partitions;
     const place = { topic: record.topic, partition, offset: BigInt(this.records.length) as Offset };
     this.records.push({ ...place, key: record.key, value: record.value, headers: record.headers ?? {}, timestamp: 0 });
     return place;

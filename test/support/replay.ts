@@ -83,3 +83,32 @@ function carryOver(row: Row, former: Row | undefined): Row {
     Object.entries(row).map(([name, value]) => [name, value === UNAVAILABLE ? (former?.[name] ?? value) : value]),
   );
 }
+
+/**
+ * Changes that come first after a watermark which says that they came before it: each is a broken promise (I11). A change is known by
+ * its row and its own position, since it may come again.
+ */
+export function brokenPromises(records: readonly LogRecord[]): string[] {
+  const seen = new Set<string>();
+  const promised = new Map<string, { epoch: number; position: bigint }>();
+  const broken: string[] = [];
+  for (const record of records) {
+    if (record.topic === CONNECTOR_STATE_TOPIC || !record.value) continue;
+    const lane = `${record.topic}/${record.partition}`;
+    const value = JSON.parse(Buffer.from(record.value).toString()) as Envelope | Marker;
+    if ('kind' in value) {
+      if (value.kind === 'watermark')
+        promised.set(lane, { epoch: value.epoch, position: parseLsn(value.position) ?? 0n });
+      continue;
+    }
+    const change = `${record.key} ${value.op} ${value.source.epoch} ${value.source.lsn}`;
+    const promise = promised.get(lane);
+    const isCovered =
+      promise !== undefined &&
+      promise.epoch === value.source.epoch &&
+      (parseLsn(value.source.commitLsn) ?? 0n) < promise.position;
+    if (isCovered && !seen.has(change) && value.source.snapshot === 'false') broken.push(change);
+    seen.add(change);
+  }
+  return broken;
+}
