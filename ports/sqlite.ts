@@ -22,6 +22,8 @@ export interface Statement<Row> {
 export interface SqliteOptions {
   /** A file, whose folder is created; or `:memory:`. */
   readonly path: string;
+  /** Size of a page of a new file; SQLite's own default when absent. */
+  readonly pageBytes?: number;
   /** What an operator does about a damaged file, as a sentence. */
   readonly remedy: string;
   /** Makes the error for a database that another connection holds: nothing happened, the work may be repeated. */
@@ -67,6 +69,11 @@ export class Sqlite {
 
   get isMemory(): boolean {
     return this.#options.path === ':memory:';
+  }
+
+  /** False once an error of SQLite has ended the transaction by itself. */
+  get isTransaction(): boolean {
+    return this.#db.isTransaction;
   }
 
   exec(sql: string): void {

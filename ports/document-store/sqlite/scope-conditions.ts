@@ -1,0 +1,77 @@
+import type { SqlValue } from '../../sqlite.ts';
+import type { SearchScope } from '../document-store.ts';
+import { filterValue } from './filter-value.ts';
+
+/** A condition on `d`, a row of documents, with the values of its placeholders. Its text depends on the shape of the scope only. */
+export interface Condition {
+  readonly sql: string;
+  readonly values: readonly SqlValue[];
+}
+
+/** Whether a text is Unicode. In `u` mode a surrogate is matched only where it stands alone. */
+export function isName(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text);
+}
+
+/**
+ * What a document must fulfil to be seen: alive, of the tenant, readable by one of the groups, and passing the filter. Fails
+ * closed: an empty set of groups sees documents without an ACL only, an empty list of values matches nothing.
+ */
+export function scopeCondition({ principal, filter }: SearchScope): Condition {
+  const parts: string[] = ['d.deleted = 0', 'd.tenant = ?'];
+  const values: SqlValue[] = [principal.tenant];
+  if (!isName(principal.tenant) || principal.tenant === '') parts.push('FALSE');
+
+  const groups = [...new Set(principal.groups)].filter(isName);
+  if (groups.length === 0) parts.push('d.is_open = 1');
+  else {
+    const marks = groups.map(() => '?').join(', ');
+    parts.push(
+      `(d.is_open = 1 OR EXISTS (SELECT 1 FROM readers r WHERE r.document = d.number AND r.name IN (${marks})))`,
+    );
+    values.push(...groups);
+  }
+
+  for (const [name, wanted] of Object.entries(filter)) {
+    const condition = fieldCondition(wanted);
+    parts.push(`EXISTS (SELECT 1 FROM fields f WHERE f.document = d.number AND f.name = ? AND (${condition.sql}))`);
+    values.push(name, ...condition.values);
+  }
+  return { sql: parts.join(' AND '), values };
+}
+
+type Wanted = SearchScope['filter'][string];
+
+/** A condition on `f`, a row of fields. */
+function fieldCondition(wanted: Wanted): Condition {
+  if (Array.isArray(wanted)) return anyOf(wanted.map(equal));
+  if (typeof wanted !== 'object') return equal(wanted);
+  const bounds: Condition[] = [];
+  if (wanted.gte !== undefined) bounds.push(bound('>=', wanted.gte));
+  if (wanted.lt !== undefined) bounds.push(bound('<', wanted.lt));
+  if (bounds.length === 0) return { sql: 'FALSE', values: [] };
+  return { sql: bounds.map(({ sql }) => sql).join(' AND '), values: bounds.flatMap(({ values }) => values) };
+}
+
+function anyOf(conditions: readonly Condition[]): Condition {
+  if (conditions.length === 0) return { sql: 'FALSE', values: [] };
+  return {
+    sql: conditions.map(({ sql }) => `(${sql})`).join(' OR '),
+    values: conditions.flatMap(({ values }) => values),
+  };
+}
+
+/** Numbers compare as numbers, so that 5 finds `5.00`; times as times, so that one instant in two zones is the same; the rest as text. */
+function equal(wanted: string | number | boolean): Condition {
+  const { text, number, timeMs } = filterValue(wanted);
+  if (typeof wanted === 'number') return { sql: 'f.number = ?', values: [number] };
+  if (timeMs !== null) return { sql: 'f.text = ? OR f.time_ms = ?', values: [text, timeMs] };
+  return { sql: 'f.text = ?', values: [text] };
+}
+
+function bound(operator: '>=' | '<', wanted: string | number): Condition {
+  const { text, number, timeMs } = filterValue(wanted);
+  if (timeMs !== null) return { sql: `f.time_ms ${operator} ?`, values: [timeMs] };
+  if (number !== null) return { sql: `f.number ${operator} ?`, values: [number] };
+  return { sql: `f.text ${operator} ?`, values: [text] };
+}
