@@ -141,18 +141,11 @@ function readPublicKey(pem: string): KeyObject {
 }
 
 function algorithmsOf(key: KeyObject): string[] {
-  switch (key.asymmetricKeyType) {
-    case 'rsa':
-      return ASYMMETRIC.filter((name) => /^[RP]S/.test(name));
-    case 'ed25519':
-      return ['EdDSA', 'Ed25519'];
-    case 'ec': {
-      const algorithm = EC_ALGORITHMS[key.asymmetricKeyDetails?.namedCurve ?? ''];
-      if (algorithm !== undefined) return [algorithm];
-      break;
-    }
-    default:
-  }
+  const type = key.asymmetricKeyType;
+  if (type === 'rsa') return ASYMMETRIC.filter((name) => /^[RP]S/.test(name));
+  if (type === 'ed25519') return ['EdDSA', 'Ed25519'];
+  const curve = type === 'ec' ? EC_ALGORITHMS[key.asymmetricKeyDetails?.namedCurve ?? ''] : undefined;
+  if (curve !== undefined) return [curve];
   throw new InvalidConfig('auth.jwt.publicKey must be an RSA, EC (P-256, P-384, P-521) or Ed25519 key.');
 }
 

@@ -1,8 +1,13 @@
 import type { TLocalizedValidationError } from 'typebox/error';
+import { Settings } from 'typebox/system';
 import type { RequestFault } from './errors.ts';
 import { jsonPointer } from './strict-json.ts';
 
 const MAX_FAULTS = 100;
+// The default stops after eight; a caller should mend a request in one go.
+Settings.Set({ maxErrors: 4 * MAX_FAULTS });
+/** They sum up what each unknown field, or each branch of a union, has a fault of its own for. */
+const SUMMARIES = new Set(['additionalProperties', 'anyOf']);
 
 /**
  * What a schema found wrong, one fault per place, worded for the caller. Names places, expected forms and limits; never what was sent.
@@ -15,23 +20,12 @@ export function schemaFaults(errors: readonly TLocalizedValidationError[]): read
   };
   for (const error of errors) {
     const pointer = cut(error.instancePath);
-    switch (error.keyword) {
-      case 'required':
-        for (const name of error.params.requiredProperties)
-          add(details, `${pointer}${jsonPointer([name])}`, 'is required');
-        break;
-      case 'boolean':
-        add(details, pointer, 'is not a known field');
-        break;
-      case 'const':
-        add(allowed, pointer, JSON.stringify(error.params.allowedValue));
-        break;
-      case 'additionalProperties': // each unknown field has a fault of its own
-      case 'anyOf': // each branch has one
-        break;
-      default:
-        add(details, pointer, error.message);
-    }
+    if (error.keyword === 'required')
+      for (const name of error.params.requiredProperties)
+        add(details, `${pointer}${jsonPointer([name])}`, 'is required');
+    else if (error.keyword === 'boolean') add(details, pointer, 'is not a known field');
+    else if (error.keyword === 'const') add(allowed, pointer, JSON.stringify(error.params.allowedValue));
+    else if (!SUMMARIES.has(error.keyword)) add(details, pointer, error.message);
   }
   for (const [pointer, values] of allowed) add(details, pointer, `must be one of ${[...values].join(', ')}`);
   return [...details].slice(0, MAX_FAULTS).map(([pointer, found]) => ({ pointer, detail: [...found].join(' or ') }));

