@@ -1,0 +1,90 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Cache } from './cache.ts';
+
+/** A fresh cache of at least 64 kB, and a way to let time pass for it. */
+export interface OpenedCache {
+  readonly cache: Cache;
+  readonly maxBytes: number;
+  readonly pass: (ms: number) => Promise<void>;
+}
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+/** What every cache must do. */
+export function cacheConformance(name: string, open: () => Promise<OpenedCache>): void {
+  describe(`cache: ${name}`, () => {
+    const opened: Cache[] = [];
+    const fresh = async (): Promise<OpenedCache> => {
+      const result = await open();
+      opened.push(result.cache);
+      return result;
+    };
+    afterEach(async () => {
+      for (const cache of opened.splice(0)) await cache[Symbol.asyncDispose]();
+    });
+
+    it('returns values in the order of the keys, and undefined for a miss', async () => {
+      const { cache } = await fresh();
+      await cache.set([
+        { key: 'a', value: bytes('1') },
+        { key: 'b', value: bytes('2') },
+      ]);
+      expect(await cache.get(['b', 'missing', 'a', 'b'])).toEqual([bytes('2'), undefined, bytes('1'), bytes('2')]);
+    });
+
+    it('replaces a value', async () => {
+      const { cache } = await fresh();
+      await cache.set([{ key: 'a', value: bytes('1') }]);
+      await cache.set([{ key: 'a', value: bytes('2') }]);
+      expect(await cache.get(['a'])).toEqual([bytes('2')]);
+    });
+
+    it('tells an empty value from a miss', async () => {
+      const { cache } = await fresh();
+      await cache.set([{ key: 'a', value: new Uint8Array() }]);
+      expect(await cache.get(['a', 'b'])).toEqual([new Uint8Array(), undefined]);
+    });
+
+    it('keeps keys apart that differ in one character, whatever it is', async () => {
+      const { cache } = await fresh();
+      const keys = ['a', 'a ', 'A', 'a\0', 'a\n', 'ä', '__proto__', ''];
+      await cache.set(keys.map((key, i) => ({ key, value: bytes(String(i)) })));
+      expect(await cache.get(keys)).toEqual(keys.map((_, i) => bytes(String(i))));
+    });
+
+    it('does not return an entry that was deleted', async () => {
+      const { cache } = await fresh();
+      await cache.set([{ key: 'a', value: bytes('1') }]);
+      await cache.delete(['a', 'missing']);
+      expect(await cache.get(['a'])).toEqual([undefined]);
+    });
+
+    it('does not return an entry that is older than its time to live', async () => {
+      const { cache, pass } = await fresh();
+      await cache.set([
+        { key: 'short', value: bytes('1'), ttlMs: 1_000 },
+        { key: 'long', value: bytes('2'), ttlMs: 60_000 },
+        { key: 'for ever', value: bytes('3') },
+      ]);
+      await pass(1_001);
+      expect(await cache.get(['short', 'long', 'for ever'])).toEqual([undefined, bytes('2'), bytes('3')]);
+    });
+
+    it('keeps what was stored when the caller changes its bytes', async () => {
+      const { cache } = await fresh();
+      const value = bytes('before');
+      await cache.set([{ key: 'a', value }]);
+      value.fill(0);
+      expect(await cache.get(['a'])).toEqual([bytes('before')]);
+    });
+
+    it('takes an entry that is larger than the cache as a miss', async () => {
+      const { cache, maxBytes } = await fresh();
+      await cache.set([
+        { key: 'huge', value: new Uint8Array(maxBytes + 1) },
+        { key: 'a', value: bytes('1') },
+      ]);
+      expect((await cache.get(['huge']))[0]).toBeUndefined();
+    });
+  });
+}
