@@ -32,7 +32,8 @@ const homeOf: Readonly<Record<string, readonly string[]>> = {
   // A bounded map, no client of anything: the vector cache and the window of recent versions each need one.
   'lru-cache': ['ports/cache', 'pipeline/stages'],
   'onnxruntime-node': ['ports/embedder'],
-  pg: ['connectors/postgres'],
+  // The demo plays the part of a source system.
+  pg: ['connectors/postgres', 'cli/demo'],
   pino: ['runtime'],
   'prom-client': ['runtime'],
   'sqlite-vec': ['ports/document-store'],
