@@ -1,6 +1,7 @@
 import Type from 'typebox';
 import { AsOf, SearchResult } from './query.ts';
 
+/** What an answer rests on: a marker of its text with the passage and the words that support it. */
 export const Citation = Type.Object({
   marker: Type.Integer({ minimum: 1, description: 'The number in brackets in the answer.' }),
   passageId: Type.String(),
@@ -11,9 +12,11 @@ export const Citation = Type.Object({
 });
 export type Citation = Type.Static<typeof Citation>;
 
+/** Tokens that a generator was given and has written; zero for one that uses no model. */
 export const Usage = Type.Object({ promptTokens: Type.Integer(), completionTokens: Type.Integer() });
 export type Usage = Type.Static<typeof Usage>;
 
+/** Reply of POST /v1/answer. `refused` means that the passages hold no answer; then there is no citation. */
 export const AnswerResponse = Type.Object({
   answer: Type.String(),
   citations: Type.Array(Citation),

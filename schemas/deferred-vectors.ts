@@ -2,7 +2,11 @@ import Type from 'typebox';
 import { Watermark } from './marker.ts';
 
 /** A document that is searchable lexically and still misses vectors. */
-export const DeferredVectors = Type.Object({ kind: Type.Literal('deferred'), id: Type.String(), version: Type.String() });
+export const DeferredVectors = Type.Object({
+  kind: Type.Literal('deferred'),
+  id: Type.String(),
+  version: Type.String(),
+});
 export type DeferredVectors = Type.Static<typeof DeferredVectors>;
 
 /** One value of `freshet.vectors`. */

@@ -3,9 +3,11 @@ import type { DocumentId, PassageId } from './ids.ts';
 import { RemoveBelow, Watermark } from './marker.ts';
 import type { SourceVersion } from './version.ts';
 
+/** How a body is written; decides how it is parsed and cut into passages. */
 export const BodyFormat = Type.Union([Type.Literal('text'), Type.Literal('markdown'), Type.Literal('html')]);
 export type BodyFormat = Type.Static<typeof BodyFormat>;
 
+/** A value of metadata, as results show it and filters compare it. */
 export const MetadataValue = Type.Union([
   Type.String(),
   Type.Number(),

@@ -6,6 +6,7 @@ export type DocumentId = Brand<string, 'DocumentId'>;
 /** `<document id>#<ordinal>`, ordinals from 0 in reading order. */
 export type PassageId = Brand<string, 'PassageId'>;
 
+/** What a document id is made of, decoded. */
 export interface DocumentKey {
   readonly source: string;
   /** `schema.table` of a database, or the collection of a webhook. */
@@ -55,6 +56,7 @@ export function parseDocumentId(id: string): DocumentKey | undefined {
   }
 }
 
+/** The id of a passage by its ordinal, from 0 in reading order. */
 export function passageId(document: DocumentId, ordinal: number): PassageId {
   return `${document}#${ordinal}` as PassageId;
 }

@@ -5,6 +5,7 @@ export type Lsn = Brand<bigint, 'Lsn'>;
 
 const LSN_PATTERN = /^([0-9A-Fa-f]{1,8})\/([0-9A-Fa-f]{1,8})$/;
 
+/** Before every change; PostgreSQL's invalid LSN. */
 export const ZERO_LSN = 0n as Lsn;
 
 /** Reads `16/B374D848`. Returns undefined for anything else, so that the caller can name the place it came from. */

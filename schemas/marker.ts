@@ -35,5 +35,6 @@ export const RemoveBelow = Type.Object({
 });
 export type RemoveBelow = Type.Static<typeof RemoveBelow>;
 
+/** A record that concerns positions or whole tables instead of one document. Passes every stage. */
 export const Marker = Type.Union([Watermark, RemoveBelow]);
 export type Marker = Watermark | RemoveBelow;

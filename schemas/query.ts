@@ -21,6 +21,7 @@ export const Filter = Type.Record(
 );
 export type Filter = Type.Static<typeof Filter>;
 
+/** Most passages that one request may ask for. */
 export const MAX_K = 100;
 
 const shared = {
@@ -43,18 +44,21 @@ const shared = {
   ),
 };
 
+/** Body of POST /v1/search. */
 export const SearchRequest = Type.Object(
   { query: Type.String({ minLength: 1, maxLength: 8_000 }), ...shared },
   { additionalProperties: false },
 );
 export type SearchRequest = Type.Static<typeof SearchRequest>;
 
+/** Body of POST /v1/answer. */
 export const AnswerRequest = Type.Object(
   { question: Type.String({ minLength: 1, maxLength: 8_000 }), ...shared, stream: Type.Optional(Type.Boolean()) },
   { additionalProperties: false },
 );
 export type AnswerRequest = Type.Static<typeof AnswerRequest>;
 
+/** One passage of a reply, with where it stands in its document. `rank` counts from 1, best first. */
 export const SearchResult = Type.Object({
   passageId: Type.String(),
   documentId: Type.String(),
@@ -74,6 +78,7 @@ export type SearchResult = Type.Static<typeof SearchResult>;
 export const AsOf = Type.Record(Type.String(), Type.Object({ position: Type.String(), committedAt: Type.Number() }));
 export type AsOf = Type.Static<typeof AsOf>;
 
+/** Reply of POST /v1/search. */
 export const SearchResponse = Type.Object({
   results: Type.Array(SearchResult),
   asOf: AsOf,

@@ -1,13 +1,18 @@
 /** Names of the topics that are ours. Source topics are named as Debezium names them: `<source>.<schema>.<table>`. */
 export const DOCUMENTS_TOPIC = 'freshet.documents';
+/** Passages that were indexed by their words first and wait for their vectors. */
 export const VECTORS_TOPIC = 'freshet.vectors';
+/** Dead letters and their states, compacted by id. */
 export const DEAD_LETTERS_TOPIC = 'freshet.dead-letters';
+/** What connectors remember between starts, compacted by source. */
 export const CONNECTOR_STATE_TOPIC = 'freshet.connector-state';
 
+/** Topic of the events of one webhook source. */
 export function hookTopic(source: string): string {
   return `freshet.hooks.${source}`;
 }
 
+/** Topic of the changes of one table. */
 export function tableTopic(source: string, schema: string, table: string): string {
   return `${source}.${schema}.${table}`;
 }

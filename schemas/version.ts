@@ -9,6 +9,7 @@ export type SourceVersion = Brand<bigint, 'SourceVersion'>;
 
 /** Bits below the epoch. 2^55 bytes of WAL are 32 PB. */
 export const POSITION_BITS = 55n;
+/** Highest epoch that fits above the position in 63 bits. */
 export const MAX_EPOCH = 255;
 const MAX_VERSION = (1n << 63n) - 1n;
 

@@ -28,6 +28,7 @@ export const WebhookEvent = Type.Object(
 );
 export type WebhookEvent = Type.Static<typeof WebhookEvent>;
 
+/** Body of POST /v1/hooks/<source>: one event, or up to 1,000 that are taken together or not at all. */
 export const WebhookBody = Type.Union([
   WebhookEvent,
   Type.Object({ events: Type.Array(WebhookEvent, { minItems: 1, maxItems: 1000 }) }, { additionalProperties: false }),

@@ -108,7 +108,9 @@ describe('links', () => {
   test('docs/adr/README.md argues for every runtime dependency', () => {
     const { dependencies } = JSON.parse(read('package.json')) as { dependencies: Record<string, string> };
     const argued = [...read('docs/adr/README.md').matchAll(/^\| `([^`]+)` +\|/gm)].map((match) => match[1]);
-    expect(argued.toSorted()).toEqual(Object.keys(dependencies).toSorted());
+    expect([...new Set(argued)].toSorted((a = '', b = '') => (a < b ? -1 : 1))).toEqual(
+      Object.keys(dependencies).toSorted(),
+    );
   });
 });
 

@@ -75,6 +75,7 @@ export interface AdvancePosition {
   readonly committedAt: number;
 }
 
+/** One write of the index. Every kind is versioned or idempotent, so repeating one is harmless. */
 export type DocumentWrite =
   ReplaceDocument | RemoveDocument | TouchDocument | AttachVectors | RemoveBelowVersion | AdvancePosition;
 
@@ -107,6 +108,7 @@ export interface StoredDocument {
   readonly passages: readonly StoredPassage[];
 }
 
+/** A passage as stored. */
 export interface StoredPassage extends Passage {
   /** Undefined while the vector is still missing, or when `read` was asked without vectors. */
   readonly vector: Float32Array | undefined;
@@ -119,6 +121,7 @@ export interface SearchScope {
   readonly filter: Filter;
 }
 
+/** One or both legs of a search, under one scope. `depth` is how many hits a leg gives at most. */
 export interface StoreQuery {
   readonly scope: SearchScope;
   /** Free text, any characters: the adapter quotes it, nothing in it is query syntax. */
@@ -145,6 +148,7 @@ export interface StoreReply {
   readonly dense: readonly Hit[];
 }
 
+/** How far the index is with one source. */
 export interface SourceProgress {
   /** Least position over the source's lanes; undefined until every lane has reported. */
   readonly searchable: { readonly position: string; readonly committedAt: number; readonly epoch: number } | undefined;
@@ -153,12 +157,14 @@ export interface SourceProgress {
   readonly passages: number;
 }
 
+/** How far the index is. Passages are live ones; tombstones have none. */
 export interface StoreProgress {
   readonly sources: Readonly<Record<string, SourceProgress>>;
   readonly passages: number;
   readonly passagesWithVector: number;
 }
 
+/** A page of documents, in id order. */
 export interface ListRequest {
   /** Ids after this one, in code-unit order; from the start when absent. */
   readonly after?: DocumentId;
@@ -168,6 +174,7 @@ export interface ListRequest {
   readonly includeDeleted?: boolean;
 }
 
+/** What reconciliation compares of a document, without its text. */
 export interface DocumentSummary {
   readonly id: DocumentId;
   readonly version: SourceVersion;

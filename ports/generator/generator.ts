@@ -9,6 +9,7 @@ export interface GroundingPassage {
   readonly rank: number;
 }
 
+/** A question with the passages that its answer must rest on, best first. */
 export interface GenerateRequest {
   readonly question: string;
   readonly passages: readonly GroundingPassage[];

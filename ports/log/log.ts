@@ -3,6 +3,7 @@ import type { Brand } from '../../schemas/brand.ts';
 /** Place of a record in its partition; dense enough to compare, not to count with (compaction leaves holes). */
 export type Offset = Brand<bigint, 'Offset'>;
 
+/** A topic as it is created. */
 export interface TopicSpec {
   readonly name: string;
   readonly partitions: number;
@@ -11,6 +12,7 @@ export interface TopicSpec {
   readonly retentionMs?: number;
 }
 
+/** A record before it has a place. */
 export interface AppendRecord {
   readonly topic: string;
   /** Decides the partition (the same key always lands in the same one) and what compaction keeps. */
@@ -22,6 +24,7 @@ export interface AppendRecord {
   readonly partition?: number;
 }
 
+/** A record as it stands in the log. */
 export interface LogRecord {
   readonly topic: string;
   readonly partition: number;
@@ -33,6 +36,7 @@ export interface LogRecord {
   readonly timestamp: number;
 }
 
+/** Where a record stands. */
 export interface RecordPlace {
   readonly topic: string;
   readonly partition: number;
@@ -46,6 +50,7 @@ export interface CommitOffset {
   readonly next: Offset;
 }
 
+/** What a consumer reads, as which group, and how large its batches are. */
 export interface Subscription {
   readonly group: string;
   readonly topics: readonly string[];
@@ -67,6 +72,7 @@ export interface LogReader extends AsyncDisposable {
   commit(offsets: readonly CommitOffset[], signal?: AbortSignal): Promise<void>;
 }
 
+/** How far a partition reaches, and how far each group has read it. */
 export interface PartitionState {
   readonly topic: string;
   readonly partition: number;
