@@ -37,7 +37,8 @@ export function createPiiPolicy(config: FilledPipeline['pii']): PiiPolicy {
     throw new InvalidConfig(
       'pipeline.pii.secret: expected the key of the pseudonyms, because pipeline.pii.mode is pseudonym',
     );
-  const wanted = new Set<string>(config.entities ?? ENTITIES);
+  const optIn = new Set(RECOGNISERS.filter((recogniser) => recogniser.isOptIn).map(({ entity }) => entity));
+  const wanted = new Set<string>(config.entities ?? ENTITIES.filter((entity) => !optIn.has(entity)));
   const entities = ENTITIES.filter((entity) => wanted.has(entity));
   const recognisers = RECOGNISERS.filter(({ entity }) => wanted.has(entity));
   return {

@@ -22,6 +22,10 @@ export interface Form {
   readonly accepts?: (compact: string, written: string) => boolean;
   /** May follow a letter without a boundary ("codeis030594W903B"). */
   readonly glued?: true;
+  /** A prefix length behind it (`/24`), up to so many bits, belongs to it. */
+  readonly withPrefixLength?: number;
+  /** Stands also as a part of a longer row of numbers ("192.168.1.1.1"). */
+  readonly joined?: true;
 }
 
 /** The normalised text, and where matches go. Offsets are those of the view. */
@@ -31,8 +35,8 @@ export interface Scan {
   add(start: number, end: number, entity: Entity, evidence: Evidence): void;
 }
 
-/** Where a detector is called: at every such character, or at the first character of every word that has a digit in or beside it. */
-export type Trigger = '@' | ':' | '=' | '-' | 'word';
+/** Where a detector is called: at every such character, at the first character of every word with a digit in or near it, or once. */
+export type Trigger = '@' | ':' | '=' | 'word' | 'text';
 
 /** A match that no shape describes. Looks at a bounded stretch around `at`, so that a text costs time linear in its length. */
 export interface Detector {
@@ -43,6 +47,8 @@ export interface Detector {
 /** How one entity is recognised. */
 export interface Recogniser {
   readonly entity: Entity;
+  /** Is looked for only when the config names it. */
+  readonly isOptIn?: true;
   /** Words and phrases in lower case, separated by `, `, that say what the number beside them is. */
   readonly context?: string;
   readonly forms?: readonly Form[];

@@ -1,6 +1,7 @@
 import { CLASS, DIGIT, isAlphanumericAt, isDigitAt, JOINER, LETTER, TRIGGER } from './characters.ts';
 import { labelEnd } from './label.ts';
 import type { Detector, Form, Recogniser, Scan, Trigger } from './recogniser.ts';
+import { prefixEnd } from './prefix-length.ts';
 import { digitRun, extendShape, isAlphanumericRun, isDigitRun, isLetterRun, letterRun, ShapeIndex } from './shapes.ts';
 import type { Entity } from './entities.ts';
 
@@ -15,6 +16,7 @@ const MAX_LETTER_GROUPS = 2;
 /** Separators in a row that still join two groups: "(212) 555". */
 const MAX_SEPARATORS = 2;
 const OPEN_BRACKET = 91;
+const COLON = 58;
 const HYPHEN = 45;
 const DOT = 46;
 
@@ -40,12 +42,13 @@ export class Scanner {
     this.#shapes = new ShapeIndex(entries.map(([shape, value]) => [shape, values.get(value.form) ?? value] as const));
     const detectors = recognisers.flatMap((recogniser) => recogniser.detectors ?? []);
     const at = (trigger: Trigger) => detectors.filter((detector) => detector.trigger === trigger);
-    this.#detectors = { '@': at('@'), ':': at(':'), '=': at('='), '-': at('-'), word: at('word') };
+    this.#detectors = { '@': at('@'), ':': at(':'), '=': at('='), word: at('word'), text: at('text') };
   }
 
   /** Calls `scan.add` for every match, in order of their last trigger; matches may overlap. */
   run(scan: Scan): void {
     const { bytes, length } = scan;
+    for (const detector of this.#detectors.text) detector.find(scan, 0);
     let floor = 0;
     for (let at = 0; at < length;) {
       if (((CLASS[bytes[at] ?? 0] ?? 0) & TRIGGER) === 0) {
@@ -79,10 +82,13 @@ export class Scanner {
     const runs = this.#runs;
     for (let i = 0; i < this.#count; i++) {
       const run = runs[i] ?? 0;
+      const from = this.#starts[i] ?? 0;
+      // The signs before `at` have had their turn, those behind `end` will have.
+      if (run === COLON && from > at && from < end) this.#sign(scan, from);
       if (!isAlphanumericRun(run)) continue;
       const isBoundary = i === 0 || !isAlphanumericRun(runs[i - 1] ?? 0);
       this.#matchShapes(scan, i, isBoundary);
-      if (isBoundary) for (const detector of this.#detectors.word) detector.find(scan, this.#starts[i] ?? 0);
+      if (isBoundary) for (const detector of this.#detectors.word) detector.find(scan, from);
     }
     return end;
   }
@@ -165,14 +171,18 @@ export class Scanner {
     const { bytes } = scan;
     const start = this.#starts[from] ?? 0;
     const end = this.#starts[to + 1] ?? 0;
-    if (isDigitRun(this.#runs[from] ?? 0) && isJoint(bytes, start - 1) && isDigitAt(bytes, start - 2)) return;
-    if (isDigitRun(this.#runs[to] ?? 0) && isJoint(bytes, end) && isDigitAt(bytes, end + 1)) return;
+    const isPart =
+      (isDigitRun(this.#runs[from] ?? 0) && isJoint(bytes, start - 1) && isDigitAt(bytes, start - 2)) ||
+      (isDigitRun(this.#runs[to] ?? 0) && isJoint(bytes, end) && isDigitAt(bytes, end + 1));
     const written = bytes.toString('latin1', start, end);
     let compact: string | undefined;
     for (const { entity, form } of forms) {
+      if (isPart && form.joined !== true) continue;
       if (!isBoundary && !(form.glued && isLetterRun(this.#runs[from - 1] ?? 0))) continue;
       compact ??= compactOf(written);
-      if (!form.accepts || form.accepts(compact, written)) scan.add(start, end, entity, form.evidence);
+      if (form.accepts && !form.accepts(compact, written)) continue;
+      const bits = form.withPrefixLength;
+      scan.add(start, bits === undefined ? end : prefixEnd(bytes, end, bits), entity, form.evidence);
     }
   }
 }

@@ -88,14 +88,19 @@ const NAMED: ReadonlyMap<string, number> = new Map([
 /** Longest encoded character: `&#x0000040;`. */
 const MAX_ENTITY = 12;
 
+/** Zero bytes behind the text, so that a detector that looks ahead sees the end and not what the last text left there. */
+const PADDING = 64;
+
 let scratch = Buffer.alloc(1 << 16);
 
 /** Views a text. The bytes are reused by the next call. */
 export function viewOf(text: string): View {
   // Decoding only ever shortens.
-  if (scratch.length < text.length + 1) scratch = Buffer.alloc(Math.max(text.length + 1, scratch.length * 2));
+  if (scratch.length < text.length + PADDING)
+    scratch = Buffer.alloc(Math.max(text.length + PADDING, scratch.length * 2));
   if (!ABOVE_LATIN1.test(text) && !ENCODED.test(text)) {
     const length = scratch.write(text, 0, text.length, 'latin1');
+    scratch.fill(0, length, length + PADDING);
     return { bytes: scratch, length, original: text, offsets: null };
   }
   return fold(text);
@@ -123,6 +128,7 @@ function fold(text: string): View {
     i += width;
   }
   offsets[length] = text.length;
+  scratch.fill(0, length, length + PADDING);
   return { bytes: scratch, length, original: text, offsets };
 }
 

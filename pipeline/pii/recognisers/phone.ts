@@ -1,5 +1,6 @@
 import { isAlphanumericAt, isDigitAt } from '../characters.ts';
-import type { Recogniser, Scan } from '../recogniser.ts';
+import type { Entity } from '../entities.ts';
+import type { Evidence, Recogniser, Scan } from '../recogniser.ts';
 
 const PLUS = 43;
 const OPEN = 40;
@@ -10,93 +11,138 @@ const DOT = 46;
 const SLASH = 47;
 /** ITU-T E.164. */
 const MAX_DIGITS = 15;
+/** Fewest digits of a subscriber number. */
+const MIN_DIGITS = 7;
 /** Longest number with its separators; bounds how far the scanner looks. */
 const MAX_LENGTH = 32;
 
-interface Number_ {
+/** A telephone number as it is written. Offsets into the view. */
+interface Written {
+  readonly start: number;
   readonly end: number;
   readonly digits: string;
-  /** Lengths of the groups, in order. */
-  readonly groups: readonly number[];
-  /** The separators between the groups, each once. */
-  readonly separators: ReadonlySet<number>;
+  readonly isInternational: boolean;
   readonly hasParentheses: boolean;
+  /** Lengths of the groups of digits. */
+  readonly groups: readonly number[];
+  /** Separators between groups, each once. */
+  readonly separators: ReadonlySet<number>;
 }
 
-/** Reads groups of digits with one separator, or parentheses, between them. */
-function readNumber(bytes: Buffer, from: number, length: number): Number_ | undefined {
+/** The groups of digits from `from` on; undefined when there are more digits than a number may have, or a parenthesis stays open. */
+function readGroups(bytes: Buffer, from: number, length: number) {
   let digits = '';
   const groups: number[] = [];
   const separators = new Set<number>();
   let hasParentheses = false;
   let isOpen = false;
-  let group = 0;
   let end = from;
   const limit = Math.min(length, from + MAX_LENGTH);
   for (let at = from; at < limit; at++) {
     const byte = bytes[at] ?? 0;
     if (isDigitAt(bytes, at)) {
       if (digits.length === MAX_DIGITS) return undefined;
+      if (at === end && groups.length > 0) groups.push((groups.pop() ?? 0) + 1);
+      else groups.push(1);
       digits += String.fromCharCode(byte);
-      group++;
       end = at + 1;
-      continue;
-    }
-    if (group > 0) groups.push(group);
-    group = 0;
-    if (byte === OPEN && !hasParentheses && (isDigitAt(bytes, at + 1) || bytes[at + 1] === PLUS)) {
+    } else if (byte === OPEN && !hasParentheses && (isDigitAt(bytes, at + 1) || bytes[at + 1] === PLUS)) {
       hasParentheses = isOpen = true;
-    } else if (byte === CLOSE && isOpen) isOpen = false;
-    else if (byte === PLUS && bytes[at - 1] === OPEN) continue;
-    else if (byte === SPACE || byte === HYPHEN || byte === DOT || byte === SLASH) {
-      const next = bytes[at + 1] ?? 0;
-      const isAfterParenthesis = bytes[at - 1] === CLOSE;
-      if (!isDigitAt(bytes, at + 1) && !(byte === SPACE && next === OPEN)) break;
-      if (!isAfterParenthesis && next !== OPEN) separators.add(byte);
-    } else break;
+    } else if (byte === CLOSE && isOpen) {
+      isOpen = false;
+    } else if (byte === SPACE || byte === HYPHEN || byte === DOT || byte === SLASH) {
+      if (!isDigitAt(bytes, at + 1) && !(byte === SPACE && bytes[at + 1] === OPEN)) break;
+      if (bytes[at - 1] !== CLOSE && bytes[at + 1] !== OPEN) separators.add(byte);
+    } else if (!(byte === PLUS && bytes[at - 1] === OPEN)) break;
   }
-  if (group > 0) groups.push(group);
-  return isOpen ? undefined : { end, digits, groups, separators, hasParentheses };
+  return isOpen ? undefined : { digits, groups, separators, hasParentheses, end };
+}
+
+const joins = (byte: number | undefined): boolean => byte === HYPHEN || byte === DOT || byte === SLASH;
+
+/** Reads the number that begins at the digit `at`; undefined when that is a part of something longer. */
+function readNumber(scan: Scan, at: number): Written | undefined {
+  const { bytes } = scan;
+  if (!isDigitAt(bytes, at)) return undefined;
+  let start = at;
+  if (bytes[start - 1] === OPEN) start--;
+  const isInternational = bytes[start - 1] === PLUS;
+  if (isInternational) start--;
+  if (isInternational && bytes[start - 1] === OPEN) start--;
+  if (start > 0 && (isAlphanumericAt(bytes, start - 1) || (joins(bytes[start - 1]) && isDigitAt(bytes, start - 2))))
+    return undefined;
+  const read = readGroups(bytes, bytes[start] === PLUS ? start + 1 : start, scan.length);
+  if (!read || read.digits.length < MIN_DIGITS || isAlphanumericAt(bytes, read.end)) return undefined;
+  if ((joins(bytes[read.end]) || bytes[read.end] === 58) && isDigitAt(bytes, read.end + 1)) return undefined;
+  // A parenthesis in front that closes behind the number is punctuation.
+  const isWrapped = bytes[start] === OPEN && !read.hasParentheses;
+  return { ...read, start: isWrapped ? start + 1 : start, isInternational };
 }
 
 const NANP = /^1?[2-9]\d{2}[2-9]\d{6}$/;
+/** Years, dates, and numbers that count from zero. */
+const DATE =
+  /^(?:(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])|(?:0[1-9]|[12]\d|3[01])(?:0[1-9]|[12]\d|3[01])(?:19|20)\d{2})$/;
+
+function evidenceOf(number: Written): Evidence | undefined {
+  const { digits, groups, separators } = number;
+  const isGrouped = groups.length > 1;
+  if (DATE.test(digits) && groups.length !== 2) return undefined;
+  if (number.isInternational) {
+    if (digits.startsWith('0') || digits.length < 8) return undefined;
+    return isGrouped || digits.length >= 10 ? 'unmistakable' : 'form';
+  }
+  if (separators.size > 2) return 'hint';
+  if (NANP.test(digits) && (!isGrouped || groups.join('-').endsWith('3-3-4'))) {
+    if (number.hasParentheses || separators.has(HYPHEN)) return 'unmistakable';
+    return isGrouped ? 'checksum' : 'form';
+  }
+  const isTrunk = /^0[1-9]/.test(digits) && digits.length >= 9 && digits.length <= 12;
+  if (isTrunk && groups.length >= 3 && separators.size === 1 && !separators.has(SLASH))
+    return separators.has(DOT) ? 'checksum' : 'unmistakable';
+  return isTrunk || number.hasParentheses ? 'form' : 'hint';
+}
 
 function findPhone(scan: Scan, at: number): void {
-  const { bytes } = scan;
-  if (!isDigitAt(bytes, at)) return;
-  let start = at;
-  if (bytes[start - 1] === OPEN) start--;
-  const hasPlus = bytes[start - 1] === PLUS;
-  if (hasPlus) start--;
-  if (hasPlus && bytes[start - 1] === OPEN) start--;
-  const before = bytes[start - 1] ?? 0;
-  if (start > 0 && isAlphanumericAt(bytes, start - 1)) return;
-  if ((before === HYPHEN || before === DOT || before === SLASH) && isDigitAt(bytes, start - 2)) return;
-  const number = readNumber(bytes, start + (hasPlus && bytes[start] === PLUS ? 1 : 0), scan.length);
-  if (!number || number.digits.length < 7) return;
-  if (isAlphanumericAt(bytes, number.end)) return;
-  const after = bytes[number.end] ?? 0;
-  if ((after === HYPHEN || after === DOT || after === SLASH || after === 58) && isDigitAt(bytes, number.end + 1))
-    return;
-  const { digits, groups, separators, hasParentheses } = number;
-  const isGrouped = groups.length > 1 && separators.size <= 1;
-  if (hasPlus) {
-    if (digits.charAt(0) !== '0' && digits.length >= 8)
-      scan.add(start, number.end, 'PHONE_NUMBER', isGrouped || digits.length >= 10 ? 'unmistakable' : 'form');
-    return;
-  }
-  if (NANP.test(digits) && (groups.join('-').endsWith('3-3-4') || groups.length === 1)) {
-    const isWritten = hasParentheses || separators.has(HYPHEN) || separators.has(DOT);
-    scan.add(start, number.end, 'PHONE_NUMBER', groups.length > 1 && isWritten ? 'unmistakable' : 'form');
-    return;
-  }
-  scan.add(start, number.end, 'PHONE_NUMBER', 'hint');
+  const number = readNumber(scan, at);
+  const evidence = number && evidenceOf(number);
+  if (number && evidence) scan.add(number.start, number.end, 'PHONE_NUMBER', evidence);
 }
 
 export const phone: Recogniser = {
   entity: 'PHONE_NUMBER',
   context:
-    'phone, phones, telephone, tel, fax, mobile, cell, cellphone, call, sms, whatsapp, dial, hotline, ' +
-    'telefon, telefonnummer, handy, telefono, teléfono, téléphone, telefone, celular, cep, móvil, messages',
+    'phone, phones, telephone, tel, fax, mobile, mobiles, cell, cellphone, call, call me, called, sms, whatsapp, dial, ' +
+    'hotline, helpline, landline, text me, messages to, reach me, contact number, phone number, office, ' +
+    'telefon, telefonnummer, handy, handynummer, rufnummer, telefono, teléfono, téléphone, telefone, celular, cep, ' +
+    'móvil, movil, portable, cellulare, puhelin, telefoon, gsm, tlf, numéro, 전화, 电话, 電話, 手机, телефон',
   detectors: [{ trigger: 'word', find: findPhone }],
 };
+
+/** The numbers of one country, for a policy that asks for them by name; PHONE_NUMBER finds them too. */
+function phoneOf(entity: Entity, country: string, national: RegExp, context: string): Recogniser {
+  const find = (scan: Scan, at: number) => {
+    const number = readNumber(scan, at);
+    if (!number) return;
+    const { digits, isInternational } = number;
+    const local = isInternational ? digits.replace(new RegExp(`^${country}`), '0') : digits;
+    if (isInternational && !digits.startsWith(country)) return;
+    if (national.test(local)) scan.add(number.start, number.end, entity, isInternational ? 'unmistakable' : 'form');
+  };
+  return { entity, context, detectors: [{ trigger: 'word', find }] };
+}
+
+/** Ten digits behind the trunk prefix, the first from 2 to 5. */
+export const turkishPhone = phoneOf(
+  'TR_PHONE_NUMBER',
+  '90',
+  /^0?[2-5]\d{9}$/,
+  'telefon, telefonu, telefonum, telefon numarası, cep, cep no, gsm, tel, phone, iletişim',
+);
+
+export const philippineMobile = phoneOf(
+  'PH_MOBILE_NUMBER',
+  '63',
+  /^09\d{9}$/,
+  'mobile, mobile number, cellphone, cell, globe, smart, telepono, contact number',
+);
