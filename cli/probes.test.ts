@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { parseConfig } from '../runtime/config/load-config.ts';
+import { probeDataDir, probeModel, probePort } from './probes.ts';
+
+let folder = '';
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'freshet-probes-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+describe('the data folder', () => {
+  test('is fine when it is there, and when it can be created', async () => {
+    expect(await probeDataDir(folder)).toMatchObject({ ok: true, detail: folder });
+    expect(await probeDataDir(join(folder, 'a', 'b'))).toMatchObject({
+      ok: true,
+      detail: `${folder}/a/b (will be created)`,
+    });
+  });
+
+  test('is a fault when a file stands in its way', async () => {
+    await writeFile(join(folder, 'file'), '');
+    expect(await probeDataDir(join(folder, 'file', 'b'))).toMatchObject({
+      ok: false,
+      mend: expect.stringContaining('dataDir'),
+    });
+  });
+});
+
+describe('the port', () => {
+  const world = { fetch: globalThis.fetch, signal: new AbortController().signal };
+  const withPort = (port: number) =>
+    parseConfig(
+      `server: { port: ${port} }\nsources: [{ name: a, kind: webhook, signature: { scheme: standard-webhooks, secret: whsec_x } }]`,
+      {},
+      'f.yaml',
+    );
+
+  test.each([
+    [200, true, 'held by a running Freshet'],
+    [404, false, 'taken by another program'],
+  ])('that answers /livez with %i is fine: %s', async (status, ok, words) => {
+    const server = createServer((_request, response) => response.writeHead(status).end());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const finding = await probePort(withPort(port), world);
+    server.close();
+    server.closeAllConnections();
+    expect(finding.ok).toBe(ok);
+    expect(JSON.stringify(finding)).toContain(words);
+  });
+
+  test('that is free is fine', async () => {
+    expect(await probePort(withPort(0), world)).toMatchObject({ ok: true });
+  });
+});
+
+describe('the model', () => {
+  const models = () => pathToFileURL(`${folder}/`);
+
+  test('is whole when every checksum matches', async () => {
+    await mkdir(join(folder, 'm'));
+    await writeFile(join(folder, 'm', 'model.onnx'), 'weights');
+    const sum = createHash('sha256').update('weights').digest('hex');
+    await writeFile(join(folder, 'm', 'SHA256SUMS'), `${sum}  model.onnx\n`);
+    expect(await probeModel(models())).toEqual({ name: 'embedding model', ok: true, detail: 'm, checksums match' });
+  });
+
+  test('is a fault when a file is damaged, missing, or there is none at all', async () => {
+    expect(await probeModel(models())).toMatchObject({ ok: false, problem: 'its files are missing' });
+    await mkdir(join(folder, 'm'));
+    await writeFile(join(folder, 'm', 'SHA256SUMS'), `${'0'.repeat(64)}  model.onnx\n`);
+    expect(await probeModel(models())).toMatchObject({
+      ok: false,
+      problem: 'models/m/model.onnx is missing or damaged',
+    });
+    await writeFile(join(folder, 'm', 'model.onnx'), 'other weights');
+    expect(await probeModel(models())).toMatchObject({
+      ok: false,
+      problem: 'models/m/model.onnx is missing or damaged',
+    });
+  });
+});
