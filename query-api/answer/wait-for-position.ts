@@ -3,7 +3,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import { InvalidRequest, NotFreshYet, type RequestFault } from '../../runtime/errors.ts';
 import type { SourceConfig } from '../../runtime/config/config.ts';
 import { jsonPointer } from '../../runtime/strict-json.ts';
-import { parseLsn } from '../../schemas/lsn.ts';
+import { normalizeAfter, parseLsn } from '../../schemas/lsn.ts';
 import type { AsOf } from '../../schemas/query.ts';
 
 /** Reading the progress costs one indexed row; a wait is answered at most this much late, ms. */
@@ -50,9 +50,12 @@ export function asOf(progress: StoreProgress): AsOf {
   return reached;
 }
 
-/** The number behind a position: an LSN (`16/B374D848`) or a decimal. */
-export function parsePosition(kind: SourceConfig['kind'], text: string): bigint | undefined {
-  if (kind === 'postgres') return parseLsn(text);
+/** The number behind a position that a caller waits for: an LSN (`16/B374D848`) or a decimal. */
+function parsePosition(kind: SourceConfig['kind'], text: string): bigint | undefined {
+  if (kind === 'postgres') {
+    const lsn = parseLsn(text);
+    return lsn === undefined ? undefined : normalizeAfter(lsn);
+  }
   return /^\d{1,20}$/.test(text) ? BigInt(text) : undefined;
 }
 

@@ -1,0 +1,54 @@
+// Renders /openapi.json: one card a route, with the schemas of its body and reply.
+
+const main = document.getElementById('routes');
+
+const element = (name, className, text) => {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+};
+
+function schemaBlock(title, schema) {
+  const details = element('details');
+  details.append(element('summary', '', title), element('pre', '', JSON.stringify(schema, null, 2)));
+  return details;
+}
+
+function routeCard(path, method, operation) {
+  const card = element('article', 'card route');
+  const head = element('div');
+  head.append(element('code', '', `${method.toUpperCase()} ${path}`));
+  card.append(head);
+  if (operation.summary) card.append(element('div', '', operation.summary));
+  if (operation.description) card.append(element('div', 'note', operation.description));
+  if (operation.parameters) card.append(schemaBlock('Parameters', operation.parameters));
+  const body = operation.requestBody?.content?.['application/json']?.schema;
+  if (body) card.append(schemaBlock('Body', body));
+  for (const [status, response] of Object.entries(operation.responses ?? {})) {
+    const schema = Object.values(response.content ?? {})[0]?.schema;
+    if (schema) card.append(schemaBlock(`Reply ${status}`, schema));
+  }
+  return card;
+}
+
+async function render() {
+  const { paths, tags } = await (await fetch('/openapi.json')).json();
+  const routes = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
+  );
+  main.replaceChildren(
+    ...tags.flatMap(({ name, description }) => [
+      element('h2', '', description ?? name),
+      ...routes
+        .filter(({ operation }) => operation.tags?.includes(name))
+        .map(({ path, method, operation }) => routeCard(path, method, operation)),
+    ]),
+  );
+}
+
+try {
+  await render();
+} catch (error) {
+  main.replaceChildren(element('p', 'note', String(error)));
+}

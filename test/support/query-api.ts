@@ -1,0 +1,168 @@
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
+import { openSqliteDocumentStore } from '../../ports/document-store/sqlite-document-store.ts';
+import type { DocumentStore } from '../../ports/document-store/document-store.ts';
+import type { Embedder } from '../../ports/embedder/embedder.ts';
+import { hashEmbedder } from '../../ports/embedder/hash-embedder.ts';
+import { extractiveGenerator } from '../../ports/generator/extractive-generator.ts';
+import type { Generator } from '../../ports/generator/generator.ts';
+import { buildServer } from '../../query-api/server.ts';
+import type { FailureDesk, QueryApiDeps } from '../../query-api/deps.ts';
+import { systemClock, type Clock } from '../../runtime/clock.ts';
+import type { ResolvedConfig } from '../../runtime/config/config.ts';
+import { silentLogger, type Logger } from '../../runtime/logger.ts';
+import { createMetrics } from '../../runtime/metrics.ts';
+import { documentId, passageId, type DocumentId } from '../../schemas/ids.ts';
+import { sourceVersion } from '../../schemas/version.ts';
+
+export const QUERY_CONFIG: ResolvedConfig = {
+  profile: 'embedded',
+  dataDir: '/nowhere',
+  logLevel: 'info',
+  shutdownTimeoutMs: 10_000,
+  server: { host: '127.0.0.1', port: 0 },
+  auth: { mode: 'none' },
+  log: { partitions: 1, retentionMs: 86_400_000 },
+  sources: [
+    {
+      name: 'help',
+      kind: 'postgres',
+      connection: 'postgres://nowhere',
+      tables: [{ table: 'public.articles', body: 'body' }],
+    },
+    {
+      name: 'crm',
+      kind: 'webhook',
+      signature: { scheme: 'standard-webhooks', secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw' },
+    },
+  ],
+  pipeline: {
+    pii: { mode: 'off' },
+    chunk: { maxTokens: 220, overlapTokens: 24 },
+    embed: { maxBatchTokens: 8_192, inlineBudgetMs: 100 },
+    maxDocumentBytes: 1_000_000,
+    maxBatchRecords: 100,
+    maxBatchBytes: 1_000_000,
+    attempts: 3,
+  },
+  embedder: { kind: 'hash', threads: 1 },
+  reranker: { kind: 'none' },
+  generator: { kind: 'extractive' },
+};
+
+export interface QueryBenchOptions {
+  readonly config?: Partial<ResolvedConfig>;
+  readonly clock?: Clock;
+  readonly embedder?: Embedder;
+  readonly generator?: Generator;
+  readonly logger?: Logger;
+  readonly failures?: FailureDesk;
+  readonly ready?: QueryApiDeps['ready'];
+  readonly plugins?: readonly FastifyPluginAsync[];
+}
+
+export interface Indexed {
+  readonly key: string;
+  readonly text: string;
+  readonly title?: string;
+  readonly tenant?: string;
+  readonly acl?: readonly string[] | null;
+  readonly metadata?: Readonly<Record<string, string | number | boolean>>;
+  readonly version?: number;
+}
+
+/** The query API over the embedded adapters, and a short way to put a document into its index. */
+export interface QueryBench extends AsyncDisposable {
+  readonly app: FastifyInstance;
+  readonly store: DocumentStore;
+  index(document: Indexed): Promise<DocumentId>;
+  remove(key: string, version?: number): Promise<void>;
+  advance(source: string, position: string, level?: 'searchable' | 'complete'): Promise<void>;
+}
+
+const NO_FAILURES: FailureDesk = {
+  list: async () => [],
+  show: async () => undefined,
+  retry: async () => undefined,
+  discard: async () => undefined,
+};
+
+export function articleKey(key: string): DocumentId {
+  return documentId({ source: 'help', table: 'public.articles', key: [key] });
+}
+
+export function queryBench(options: QueryBenchOptions = {}): QueryBench {
+  const clock = options.clock ?? systemClock;
+  const embedder = options.embedder ?? hashEmbedder();
+  const store = openSqliteDocumentStore({ path: ':memory:', dimensions: embedder.model.dimensions, clock });
+  const app = buildServer({
+    store,
+    embedder,
+    generator: options.generator ?? extractiveGenerator(),
+    config: { ...QUERY_CONFIG, ...options.config },
+    metrics: createMetrics(),
+    logger: options.logger ?? silentLogger,
+    clock,
+    random: Math.random,
+    ready: options.ready ?? (async () => ({ ready: true, reasons: [] })),
+    freshness: async () => ({ help: { connected: true, state: 'streaming', lagRecords: 0 } }),
+    failures: options.failures ?? NO_FAILURES,
+    plugins: options.plugins ?? [],
+  });
+  const source = (key: string) => ({ name: 'help', table: 'public.articles', key });
+  return {
+    app,
+    store,
+    index: async ({ key, text, title = '', tenant = 'default', acl = null, metadata = {}, version = 1 }) => {
+      const id = articleKey(key);
+      const [vector] = await hashEmbedder({ dimensions: embedder.model.dimensions }).embed([text], 'passage');
+      await store.write([
+        {
+          kind: 'replace',
+          document: {
+            kind: 'document',
+            id,
+            version: sourceVersion(0, BigInt(version)),
+            source: source(key),
+            position: '0/1',
+            committedAt: clock.now(),
+            tenant,
+            acl,
+            title,
+            parts: [{ name: 'body', text }],
+            bodyFormat: 'text',
+            metadata,
+          },
+          text,
+          passages: [
+            {
+              id: passageId(id, 0),
+              ordinal: 0,
+              start: 0,
+              end: text.length,
+              text,
+              headings: [],
+              tokens: embedder.tokenizer.count(text),
+              vectorKey: `${key}@${version}`,
+            },
+          ],
+          vectors: [vector],
+          lineage: { chunker: 'test', piiPolicy: 'off', embedder: embedder.model.fingerprint },
+          contentHash: `${key}@${version}`,
+        },
+      ]);
+      return id;
+    },
+    remove: async (key, version = 2) => {
+      const head = { id: articleKey(key), version: sourceVersion(0, BigInt(version)), source: source(key) };
+      await store.write([{ kind: 'remove', ...head, committedAt: clock.now() }]);
+    },
+    advance: async (name, position, level = 'searchable') => {
+      const lane = { lane: `${name}/0`, lanes: 1, epoch: 0 };
+      await store.write([{ kind: 'advance', level, source: name, ...lane, position, committedAt: clock.now() }]);
+    },
+    [Symbol.asyncDispose]: async () => {
+      await app.close();
+      await store[Symbol.asyncDispose]();
+    },
+  };
+}
