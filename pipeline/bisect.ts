@@ -4,6 +4,7 @@ import { classify, type FreshetError } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { retryDelayMs } from '../runtime/retry.ts';
 import type { Ending } from './flow.ts';
+import { Blocked } from './stage.ts';
 
 export interface BisectOptions {
   /** Name of the worker, for log lines and for the stage of a rejection. */
@@ -20,6 +21,8 @@ type Process = (records: readonly LogRecord[], signal: AbortSignal) => Promise<r
 
 const MIN_DELAY_MS = 50;
 const MAX_DELAY_MS = 10_000;
+/** How soon a record that waits for another partition is tried again, ms. */
+const BLOCKED_DELAY_MS = 10;
 
 /**
  * Runs a batch; when it fails as a whole, finds the records at fault by halving, so that one poison record in 256 costs a few more
@@ -39,6 +42,7 @@ export async function bisect(
     try {
       return await process(records, signal);
     } catch (cause) {
+      if (cause instanceof Blocked) return around(cause.index, records, process, options, signal);
       error = asFailure(cause, signal);
     }
     if (error.fate === 'dead-letter' || tries % options.attempts === 0) {
@@ -47,6 +51,29 @@ export async function bisect(
     }
     await pause(error, tries, options, signal);
   }
+}
+
+/** Takes everything that does not stand behind the blocked record through first: another partition may be waiting for some of it. */
+async function around(
+  index: number,
+  records: readonly LogRecord[],
+  process: Process,
+  options: BisectOptions,
+  signal: AbortSignal,
+): Promise<readonly Ending[]> {
+  const blocked = records[index];
+  const waits = (record: LogRecord, place: number): boolean =>
+    place >= index && record.topic === blocked?.topic && record.partition === blocked.partition;
+  const free = records.filter((record, place) => !waits(record, place));
+  const behind = records.filter(waits);
+  const freed = free.length === 0 ? [] : await bisect(free, process, options, signal);
+  await options.clock.sleep(BLOCKED_DELAY_MS, signal);
+  const unblocked = await bisect(behind, process, options, signal);
+  const endings = new Map([
+    ...free.map((record, place) => [record, freed[place]] as const),
+    ...behind.map((record, place) => [record, unblocked[place]] as const),
+  ]);
+  return records.map((record) => endings.get(record) ?? { kind: 'indexed' });
 }
 
 /** One search for the records at fault; undefined when nothing passed, so that the batch has to wait. */
@@ -64,14 +91,18 @@ async function search(
   /** Failed alone with fate `retry`: poison if others pass, an outage if nothing does. */
   const suspects = new Map<LogRecord, FreshetError>();
 
+  function setAll(part: readonly LogRecord[], ended: readonly Ending[]): void {
+    part.forEach((record, index) => endings.set(record, ended[index] ?? { kind: 'indexed' }));
+  }
+
   async function attempt(part: readonly LogRecord[]): Promise<void> {
     if (passed === 0 && failures >= failureBudget) return;
     try {
       const ended = await process(part, signal);
       passed++;
-      part.forEach((record, index) => endings.set(record, ended[index] ?? { kind: 'indexed' }));
-      return;
+      return setAll(part, ended);
     } catch (cause) {
+      if (cause instanceof Blocked) return setAll(part, await around(cause.index, part, process, options, signal));
       const error = asFailure(cause, signal);
       if (error.fate === 'retry') failures++;
       const [only] = part;

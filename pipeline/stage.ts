@@ -35,6 +35,19 @@ export function reject(error: FreshetError): Reject {
 }
 
 /**
+ * Thrown by the first stage of a flow when the record at `index` needs something that another partition has yet to bring. The worker
+ * goes on with what does not stand behind it, and then tries the rest again.
+ */
+export class Blocked extends Error {
+  readonly index: number;
+
+  constructor(index: number) {
+    super('A record waits for another partition.');
+    this.index = index;
+  }
+}
+
+/**
  * One step of a flow. `run` gives one verdict per input. It throws only for what concerns the whole batch: fate `retry` when the
  * batch may be sent again, anything else makes the worker look for the record at fault.
  */

@@ -32,6 +32,8 @@ export interface PipelineParts {
   /** Topics that connectors append to, with the mapping of the table behind each; webhook topics have none. */
   readonly sourceTopics: readonly string[];
   readonly tables: ReadonlyMap<string, TableConfig>;
+  /** Partitions of every topic. A key change can wait for another partition, so prepare has a worker for each. */
+  readonly partitions: number;
   readonly log: Log;
   readonly store: DocumentStore;
   readonly embedder: Embedder;
@@ -48,6 +50,8 @@ export interface PipelineParts {
 /** One worker: the topics it reads, the flow it takes them through. */
 export interface Route {
   readonly role: 'prepare' | 'index';
+  /** How many run side by side in one process. */
+  readonly workers: number;
   readonly group: string;
   readonly topics: readonly string[];
   readonly flow: Flow;
@@ -71,6 +75,7 @@ export function topology(parts: PipelineParts): readonly Route[] {
     log,
     deadLetters: parts.deadLetters,
     maxDocumentBytes: config.maxDocumentBytes,
+    clock,
   });
   const withoutDuplicates = dedupe(log);
   const withoutPii = filterPiiStage(parts.piiPolicy, metrics);
@@ -90,16 +95,24 @@ export function topology(parts: PipelineParts): readonly Route[] {
   return [
     {
       role: 'prepare',
+      workers: parts.partitions,
       group: PREPARE_GROUP,
       topics: parts.sourceTopics,
       flow: from(decode).then(withoutDuplicates).then(withoutPii).into(documentsTopic(log, withoutDuplicates)),
     },
     {
       role: 'index',
+      workers: 1,
       group: INDEX_GROUP,
       topics: [DOCUMENTS_TOPIC],
       flow: from(compared).then(passages).then(vectors).into(index),
     },
-    { role: 'index', group: EMBED_GROUP, topics: [VECTORS_TOPIC], flow: from(loadPassages(store)).into(laterVectors) },
+    {
+      role: 'index',
+      workers: 1,
+      group: EMBED_GROUP,
+      topics: [VECTORS_TOPIC],
+      flow: from(loadPassages(store)).into(laterVectors),
+    },
   ];
 }

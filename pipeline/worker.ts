@@ -1,7 +1,9 @@
 import type { Log, LogRecord } from '../ports/log/log.ts';
 import type { Clock, Random } from '../runtime/clock.ts';
+import { classify } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
+import { retryDelayMs } from '../runtime/retry.ts';
 import { bisect } from './bisect.ts';
 import type { DeadLetters, Rejection } from './dead-letters.ts';
 import type { Ending, Flow } from './flow.ts';
@@ -22,12 +24,44 @@ export interface WorkerOptions {
   readonly metrics: Metrics;
 }
 
+/** Longest pause before a worker that lost its log joins its group again, ms. */
+const MAX_REJOIN_DELAY_MS = 10_000;
+
 /**
- * Takes records from the log through a flow for as long as the signal allows. The loop is the guarantee: what a batch does is
- * durable in the sink, then its dead letters are, and only then its offsets are committed (I12). A crash anywhere repeats work,
- * and versions make the repetition harmless (I6).
+ * Takes records from the log through a flow for as long as the signal allows. When the log cannot be reached it joins its group
+ * again, from the committed offsets on. @throws errors with fate `fatal`: an operator must act.
  */
 export async function runWorker(options: WorkerOptions, signal: AbortSignal): Promise<void> {
+  const { clock, random, logger, group } = options;
+  for (let failures = 0; !signal.aborted; failures++) {
+    const startedMs = clock.monotonicMs();
+    try {
+      await readLoop(options, signal);
+    } catch (cause) {
+      if (signal.aborted) return;
+      const error = classify(cause);
+      if (error.fate === 'fatal') throw error;
+      if (clock.monotonicMs() - startedMs > MAX_REJOIN_DELAY_MS) failures = 0;
+      const delayMs = retryDelayMs(Math.min(failures + 1, 20), {
+        minDelayMs: 50,
+        maxDelayMs: MAX_REJOIN_DELAY_MS,
+        random,
+      });
+      logger[failures < 5 ? 'warn' : 'error'](`The ${group} worker starts again from its committed offsets.`, {
+        code: error.code,
+        delayMs: Math.round(delayMs),
+        error,
+      });
+      await clock.sleep(delayMs, signal).catch(() => undefined);
+    }
+  }
+}
+
+/**
+ * The loop is the guarantee: what a batch does is durable in the sink, then its dead letters are, and only then its offsets are
+ * committed (I12). A crash anywhere repeats work, and versions make the repetition harmless (I6).
+ */
+async function readLoop(options: WorkerOptions, signal: AbortSignal): Promise<void> {
   const { group, topics, flow, log, deadLetters, metrics } = options;
   await using reader = log.subscribe({
     group,

@@ -89,6 +89,7 @@ export async function runSeed(seed: number, events: number): Promise<SeedResult>
     const routes = topology({
       ...ports,
       sourceTopics: [TOPIC],
+      partitions,
       tables: new Map([[TOPIC, TABLE]]),
       store: process.store(store),
       embedder: process.embedder(embedder, onComputed),
@@ -100,7 +101,9 @@ export async function runSeed(seed: number, events: number): Promise<SeedResult>
       logger: silentLogger,
       metrics,
     });
-    for (const route of routes.filter((one) => one.role === role)) {
+    for (const route of routes
+      .filter((one) => one.role === role)
+      .flatMap((one) => Array.from({ length: one.workers }, () => one))) {
       const forever = new AbortController().signal;
       void runWorker(
         {

@@ -68,13 +68,20 @@ export class Scheduler {
   #sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason as Error);
-      const timer = { at: this.#nowMs + ms, wake: resolve };
-      this.#timers.push(timer);
-      signal?.addEventListener('abort', () => {
+      const abort = (): void => {
         const index = this.#timers.indexOf(timer);
         if (index >= 0) this.#timers.splice(index, 1);
-        reject(signal.reason as Error);
-      });
+        reject(signal?.reason as Error);
+      };
+      const timer = {
+        at: this.#nowMs + ms,
+        wake: () => {
+          signal?.removeEventListener('abort', abort);
+          resolve();
+        },
+      };
+      this.#timers.push(timer);
+      signal?.addEventListener('abort', abort);
     });
   }
 }

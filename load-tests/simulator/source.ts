@@ -57,6 +57,8 @@ const KEYS = 14;
  */
 export class SimulatedSource {
   readonly history = new Map<DocumentId, HistoryEntry[]>();
+  /** Versions below which everything of the table is gone: TRUNCATE and re-snapshots. */
+  readonly floors: SourceVersion[] = [];
   /** Keys of records that must become dead letters. */
   readonly poisoned: string[] = [];
   readonly #random: Random;
@@ -194,6 +196,7 @@ export class SimulatedSource {
     this.#events++;
     this.#lsn += 8n;
     const version = sourceVersion(this.#epoch, this.#lsn);
+    this.floors.push(version);
     for (const key of this.#rows.keys()) this.#note(key, version, undefined);
     this.#rows.clear();
     return this.#committed(this.#markers((lane) => this.#removeBelow(version, 'truncate', lane, 1)));
@@ -212,6 +215,7 @@ export class SimulatedSource {
     this.#lsn += 100n;
     this.#sent = []; // a new slot does not know the old transactions
     const version = sourceVersion(this.#epoch, 0n);
+    this.floors.push(version);
     const reads = [...this.#rows].map(([key, row]) => {
       this.#note(key, version, row);
       return this.#record(key, 'r', row, version, {});

@@ -34,10 +34,13 @@ beforeEach(async () => {
 });
 
 function decode(...records: LogRecord[]): Promise<readonly Verdict<DecodedChange>[]> {
-  return decodeChange({ tables: new Map([[ARTICLES, TABLE]]), log, deadLetters, maxDocumentBytes: 10_000 }).run(
-    records,
-    never,
-  );
+  return decodeChange({
+    tables: new Map([[ARTICLES, TABLE]]),
+    log,
+    deadLetters,
+    maxDocumentBytes: 10_000,
+    clock: systemClock,
+  }).run(records, never);
 }
 
 /** The only change of the only verdict. */
@@ -176,6 +179,18 @@ describe('decode-change', () => {
       ],
     });
     expect(created?.kind === 'emit' && created.values[1]?.change).not.toHaveProperty('carried');
+  });
+
+  test('the create half of a key change waits for the delete half on another partition', async () => {
+    await log.append([documentsRecord(aDocument({ key: 'old', version: version(5) }), 0)]);
+    const created = aChange({
+      op: 'c',
+      key: 'new',
+      lsn: 9,
+      row: { ...row, body: UNAVAILABLE },
+      headers: { [OLD_KEY_HEADER]: '{"id":"old"}' },
+    });
+    await expect(decode(aChange({ key: 'other', row }), created)).rejects.toMatchObject({ index: 1 });
   });
 
   test('a chain of key changes in one batch keeps the content (R06)', async () => {

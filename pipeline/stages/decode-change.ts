@@ -1,4 +1,5 @@
 import type { Log, LogRecord } from '../../ports/log/log.ts';
+import type { Clock } from '../../runtime/clock.ts';
 import type { TableConfig } from '../../runtime/config/config.ts';
 import {
   classify,
@@ -19,7 +20,8 @@ import type { DeadLetters } from '../dead-letters.ts';
 import { columnText, wellFormed } from '../mapping/column-text.ts';
 import { DEFAULT_TENANT, hasUnavailable, projectRow } from '../mapping/project-row.ts';
 import { readSourceRecord, type SourceRecord } from '../mapping/read-record.ts';
-import { drop, emit, reject, type Stage, type Verdict } from '../stage.ts';
+import { versionOf } from '../records.ts';
+import { Blocked, drop, emit, reject, type Stage, type Verdict } from '../stage.ts';
 
 export interface DecodeChangeOptions {
   /** Mapping of every captured table, by topic. Topics of webhooks need none. */
@@ -27,7 +29,11 @@ export interface DecodeChangeOptions {
   readonly log: Log;
   readonly deadLetters: Pick<DeadLetters, 'parked'>;
   readonly maxDocumentBytes: number;
+  readonly clock: Clock;
 }
+
+/** How long the second half of a key change waits for the first, which came through another partition, before it is parked, ms. */
+const RENAME_WAIT_MS = 30_000;
 
 /** A change with the partition it came through, which markers keep. */
 export interface DecodedChange {
@@ -42,6 +48,25 @@ export interface DecodedChange {
  * unchanged TOASTed columns and renamed documents over from the last version in `freshet.documents`.
  */
 export function decodeChange(options: DecodeChangeOptions): Stage<LogRecord, DecodedChange> {
+  const waiting = new Map<string, number>();
+
+  /** @throws Blocked while the first half of a key change, with the text, has yet to come through its own partition. */
+  function awaitFirstHalf(record: LogRecord, index: number, content: SourceRecord, known: Known): void {
+    const oldId = renamedFrom(record);
+    const version = versionOf(record);
+    if (!oldId || version === undefined || content.kind !== 'envelope') return;
+    const table = options.tables.get(record.topic);
+    if (!table || !content.envelope.after || !hasUnavailable(content.envelope.after, table)) return;
+    const hasCome =
+      (known.last.get(oldId)?.version ?? -1n) >= version ||
+      (known.last.get(record.key as DocumentId)?.version ?? -1n) >= version;
+    const place = `${record.topic}/${record.partition}/${record.offset}`;
+    const sinceMs = waiting.get(place) ?? options.clock.monotonicMs();
+    if (hasCome || options.clock.monotonicMs() - sinceMs > RENAME_WAIT_MS) return void waiting.delete(place);
+    waiting.set(place, sinceMs);
+    throw new Blocked(index);
+  }
+
   return {
     name: 'decode-change',
     async run(records, signal) {
@@ -61,6 +86,7 @@ export function decodeChange(options: DecodeChangeOptions): Stage<LogRecord, Dec
               `The record has ${record.value.byteLength} bytes; pipeline.maxDocumentBytes allows ${options.maxDocumentBytes}.`,
             ),
           );
+        awaitFirstHalf(record, index, one.content, known);
         const change = attempt(() => decode(record, one.content, known, options));
         if (change instanceof Error) return reject(classify(change));
         if (change === 'superseded') return drop('superseded');
