@@ -35,8 +35,11 @@ export interface Scan {
   add(start: number, end: number, entity: Entity, evidence: Evidence): void;
 }
 
-/** Where a detector is called: at every such character, at the first character of every word with a digit in or near it, or once. */
-export type Trigger = '@' | ':' | '=' | 'word' | 'text';
+/**
+ * Where a detector is called: at every such sign; at a word that has a digit in or beside it and is, with its neighbours, long
+ * enough for a token; at a word that begins with a digit, when at least seven digits stand together; at a year; or once.
+ */
+export type Trigger = '@' | ':' | '=' | 'word' | 'number' | 'year' | 'text';
 
 /** A match that no shape describes. Looks at a bounded stretch around `at`, so that a text costs time linear in its length. */
 export interface Detector {

@@ -16,6 +16,11 @@ const MAX_LETTER_GROUPS = 2;
 /** Separators in a row that still join two groups: "(212) 555". */
 const MAX_SEPARATORS = 2;
 const OPEN_BRACKET = 91;
+/** Fewest digits of a telephone number. */
+const MIN_NUMBER = 7;
+/** Shortest match of a detector of words: a MAC address with full stops. */
+const MIN_WORDS = 14;
+const YEAR = digitRun(4);
 const COLON = 58;
 const HYPHEN = 45;
 const DOT = 46;
@@ -31,6 +36,8 @@ export class Scanner {
   #runs = new Uint16Array(256);
   #starts = new Int32Array(257);
   #count = 0;
+  /** Digits in the runs. */
+  #digits = 0;
 
   constructor(recognisers: readonly Recogniser[]) {
     const entries = recognisers.flatMap(({ entity, forms = [] }) =>
@@ -42,7 +49,15 @@ export class Scanner {
     this.#shapes = new ShapeIndex(entries.map(([shape, value]) => [shape, values.get(value.form) ?? value] as const));
     const detectors = recognisers.flatMap((recogniser) => recogniser.detectors ?? []);
     const at = (trigger: Trigger) => detectors.filter((detector) => detector.trigger === trigger);
-    this.#detectors = { '@': at('@'), ':': at(':'), '=': at('='), word: at('word'), text: at('text') };
+    this.#detectors = {
+      number: at('number'),
+      year: at('year'),
+      '@': at('@'),
+      ':': at(':'),
+      '=': at('='),
+      word: at('word'),
+      text: at('text'),
+    };
   }
 
   /** Calls `scan.add` for every match, in order of their last trigger; matches may overlap. */
@@ -80,6 +95,7 @@ export class Scanner {
   #cluster(scan: Scan, at: number, floor: number): number {
     const end = this.#split(scan, this.#clusterStart(scan, at, floor));
     const runs = this.#runs;
+    const isLong = (this.#starts[this.#count] ?? 0) - (this.#starts[0] ?? 0) >= MIN_WORDS;
     for (let i = 0; i < this.#count; i++) {
       const run = runs[i] ?? 0;
       const from = this.#starts[i] ?? 0;
@@ -88,7 +104,11 @@ export class Scanner {
       if (!isAlphanumericRun(run)) continue;
       const isBoundary = i === 0 || !isAlphanumericRun(runs[i - 1] ?? 0);
       this.#matchShapes(scan, i, isBoundary);
-      if (isBoundary) for (const detector of this.#detectors.word) detector.find(scan, from);
+      if (!isBoundary) continue;
+      if (isLong) for (const detector of this.#detectors.word) detector.find(scan, from);
+      if (!isDigitRun(run)) continue;
+      if (this.#digits >= MIN_NUMBER) for (const detector of this.#detectors.number) detector.find(scan, from);
+      if (run === YEAR) for (const detector of this.#detectors.year) detector.find(scan, from);
     }
     return end;
   }
@@ -112,6 +132,7 @@ export class Scanner {
   #split(scan: Scan, start: number): number {
     const { bytes, length } = scan;
     this.#count = 0;
+    this.#digits = 0;
     let separators = 0;
     let letterGroups = 0;
     let end = start;
@@ -121,6 +142,7 @@ export class Scanner {
       if (kind & DIGIT) {
         while (at < length && isDigitAt(bytes, at)) at++;
         this.#push(digitRun(at - from), from, at);
+        this.#digits += at - from;
         end = at;
         separators = letterGroups = 0;
       } else if (kind & LETTER) {

@@ -1,5 +1,5 @@
 import { hasDate, isDate } from '../checksums.ts';
-import { isAlphanumericAt, isDigitAt } from '../characters.ts';
+import { isAlphanumericAt } from '../characters.ts';
 import type { Entity } from '../entities.ts';
 import type { Detector, Evidence, Recogniser, Scan } from '../recogniser.ts';
 
@@ -37,8 +37,7 @@ function wordedDates(entity: Entity, evidence: Evidence): Detector {
   const find = (scan: Scan, at: number) => {
     const { bytes } = scan;
     const isYear = (bytes[at] === 49 && bytes[at + 1] === 57) || (bytes[at] === 50 && bytes[at + 1] === 48);
-    if (!isYear || !isDigitAt(bytes, at + 2) || !isDigitAt(bytes, at + 3)) return;
-    if (at + 4 < scan.length && isAlphanumericAt(bytes, at + 4)) return;
+    if (!isYear || isAlphanumericAt(bytes, at + 4)) return;
     const before = bytes.toString('latin1', Math.max(0, at - MAX_BEFORE_YEAR), at);
     const dayFirst = DAY_MONTH.exec(before);
     const match = dayFirst ?? MONTH_DAY.exec(before);
@@ -47,7 +46,7 @@ function wordedDates(entity: Entity, evidence: Evidence): Detector {
     if (!MONTHS.has((month ?? '').slice(0, 3).toLowerCase()) || Number(day) < 1 || Number(day) > 31) return;
     scan.add(at - match[0].length, at + 4, entity, evidence);
   };
-  return { trigger: 'word', find };
+  return { trigger: 'year', find };
 }
 
 /** Only beside words that make it a birthday: any other date is the stuff of documents. */

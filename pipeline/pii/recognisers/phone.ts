@@ -116,7 +116,7 @@ export const phone: Recogniser = {
     'hotline, helpline, landline, text me, messages to, reach me, contact number, phone number, office, ' +
     'telefon, telefonnummer, handy, handynummer, rufnummer, telefono, teléfono, téléphone, telefone, celular, cep, ' +
     'móvil, movil, portable, cellulare, puhelin, telefoon, gsm, tlf, numéro, 전화, 电话, 電話, 手机, телефон',
-  detectors: [{ trigger: 'word', find: findPhone }],
+  detectors: [{ trigger: 'number', find: findPhone }],
 };
 
 /** The numbers of one country, for a policy that asks for them by name; PHONE_NUMBER finds them too. */
@@ -129,7 +129,7 @@ function phoneOf(entity: Entity, country: string, national: RegExp, context: str
     if (isInternational && !digits.startsWith(country)) return;
     if (national.test(local)) scan.add(number.start, number.end, entity, isInternational ? 'unmistakable' : 'form');
   };
-  return { entity, context, detectors: [{ trigger: 'word', find }] };
+  return { entity, context, detectors: [{ trigger: 'number', find }] };
 }
 
 /** Ten digits behind the trunk prefix, the first from 2 to 5. */
