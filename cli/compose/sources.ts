@@ -1,0 +1,76 @@
+import type { FastifyPluginAsync } from 'fastify';
+import type { Connector } from '../../connectors/connector.ts';
+import type { Log, TopicSpec } from '../../ports/log/log.ts';
+import type { Clock, Random } from '../../runtime/clock.ts';
+import type {
+  PostgresSourceConfig,
+  ResolvedConfig,
+  SourceConfig,
+  TableConfig,
+  WebhookSourceConfig,
+} from '../../runtime/config/config.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import type { Metrics } from '../../runtime/metrics.ts';
+import { hookTopic, tableTopic } from '../../schemas/topics.ts';
+
+/** The topics of one source, and the mapping of the table behind each. */
+export interface SourceTopics {
+  readonly source: string;
+  readonly topics: readonly string[];
+  readonly tables: ReadonlyMap<string, TableConfig>;
+}
+
+export function sourceTopics(source: SourceConfig): SourceTopics {
+  if (source.kind === 'webhook') return { source: source.name, topics: [hookTopic(source.name)], tables: new Map() };
+  const tables = new Map(source.tables.map((table) => [topicOf(source.name, table), table]));
+  return { source: source.name, topics: [...tables.keys()], tables };
+}
+
+export function sourceTopicSpecs(config: ResolvedConfig): readonly TopicSpec[] {
+  const { partitions, retentionMs } = config.log;
+  return config.sources.flatMap((source) =>
+    sourceTopics(source).topics.map((name): TopicSpec => ({ name, partitions, cleanup: 'delete', retentionMs })),
+  );
+}
+
+function topicOf(source: string, table: TableConfig): string {
+  const dot = table.table.indexOf('.');
+  return tableTopic(source, table.table.slice(0, dot), table.table.slice(dot + 1));
+}
+
+export interface SourceParts {
+  readonly config: ResolvedConfig;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** The connectors of all sources, and the routes of those that are called over HTTP. Only the code of configured kinds is loaded. */
+export interface Sources {
+  readonly connectors: readonly Connector[];
+  readonly plugins: readonly FastifyPluginAsync[];
+}
+
+export async function openSources(parts: SourceParts): Promise<Sources> {
+  const {
+    sources,
+    log: { partitions },
+  } = parts.config;
+  const connectors: Connector[] = [];
+  const plugins: FastifyPluginAsync[] = [];
+  const databases = sources.filter((source): source is PostgresSourceConfig => source.kind === 'postgres');
+  if (databases.length > 0) {
+    const { postgresConnector } = await import('../../connectors/postgres/postgres-connector.ts');
+    for (const config of databases) connectors.push(postgresConnector({ ...parts, config, partitions }));
+  }
+  const hooks = sources.filter((source): source is WebhookSourceConfig => source.kind === 'webhook');
+  if (hooks.length > 0) {
+    const { webhookConnector } = await import('../../connectors/webhook/webhook-connector.ts');
+    const hooked = webhookConnector({ ...parts, sources: hooks, partitions });
+    connectors.push(...hooked.connectors);
+    plugins.push(hooked.routes);
+  }
+  return { connectors, plugins };
+}

@@ -1,0 +1,51 @@
+import type { SqliteLog } from '../../ports/log/sqlite-log.ts';
+import type { Offset } from '../../ports/log/log.ts';
+import type { Jobs } from '../../ports/jobs/jobs.ts';
+import type { DeadLetters } from '../../pipeline/dead-letters.ts';
+import { EMBED_GROUP } from '../../pipeline/sinks/deferred-vectors.ts';
+import { INDEX_GROUP, PREPARE_GROUP } from '../../pipeline/topology.ts';
+import type { Metrics } from '../../runtime/metrics.ts';
+import { DOCUMENTS_TOPIC, VECTORS_TOPIC } from '../../schemas/topics.ts';
+
+const RETENTION_EVERY_MS = 300_000;
+const GAUGES_EVERY_MS = 5_000;
+
+export interface UpkeepParts {
+  readonly log: SqliteLog;
+  readonly jobs: Jobs;
+  readonly deadLetters: DeadLetters;
+  readonly sourceTopics: readonly string[];
+  readonly metrics: Metrics;
+}
+
+/** Work by the clock: retention and compaction of the log, and the gauges that no batch updates. */
+export async function scheduleUpkeep({ log, jobs, deadLetters, sourceTopics, metrics }: UpkeepParts): Promise<void> {
+  await jobs.schedule({
+    name: 'retention',
+    everyMs: RETENTION_EVERY_MS,
+    async run(signal) {
+      const open = await deadLetters.list('open', Number.MAX_SAFE_INTEGER, signal);
+      await log.maintain(
+        { keep: open.map(({ pointer }) => ({ ...pointer, offset: BigInt(pointer.offset) as Offset })) },
+        signal,
+      );
+    },
+  });
+  const groups = new Map([
+    ...sourceTopics.map((topic) => [topic, PREPARE_GROUP] as const),
+    [DOCUMENTS_TOPIC, INDEX_GROUP],
+    [VECTORS_TOPIC, EMBED_GROUP],
+  ]);
+  await jobs.schedule({
+    name: 'gauges',
+    everyMs: GAUGES_EVERY_MS,
+    async run(signal) {
+      const lags = new Map<string, number>();
+      for (const { topic, earliest, next, groups: committed } of await log.describe([...groups.keys()], signal)) {
+        lags.set(topic, (lags.get(topic) ?? 0) + Number(next - (committed[groups.get(topic) ?? ''] ?? earliest)));
+      }
+      for (const [topic, lag] of lags) metrics.lag.set({ group: groups.get(topic) ?? '', topic }, lag);
+      metrics.deadLettersOpen.set((await deadLetters.list('open', Number.MAX_SAFE_INTEGER, signal)).length);
+    },
+  });
+}

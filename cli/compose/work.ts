@@ -1,0 +1,53 @@
+import type { Connector } from '../../connectors/connector.ts';
+import type { Route } from '../../pipeline/topology.ts';
+import { runWorker, type WorkerOptions } from '../../pipeline/worker.ts';
+import { classify } from '../../runtime/errors.ts';
+import type { Logger } from '../../runtime/logger.ts';
+
+/** Everything of a process that runs until it is told to stop. Disposing tells it, and waits. */
+export class Work implements AsyncDisposable {
+  /** What has ended although nobody asked it to, by name: the process is not ready any more. */
+  readonly stopped = new Map<string, Error>();
+  readonly #stop = new AbortController();
+  readonly #running: Promise<void>[] = [];
+  readonly #logger: Logger;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  /** Aborts when the work is told to stop. */
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  connect(connectors: readonly Connector[]): void {
+    for (const connector of connectors) this.#keep(`The connector of ${connector.source}`, connector.run(this.signal));
+  }
+
+  process(routes: readonly Route[], shared: Omit<WorkerOptions, 'group' | 'topics' | 'flow'>): void {
+    for (const { group, topics, flow, workers } of routes) {
+      for (let n = 0; n < workers; n++)
+        this.#keep(`The ${group} worker`, runWorker({ ...shared, group, topics, flow }, this.signal));
+    }
+  }
+
+  #keep(name: string, running: Promise<void>): void {
+    this.#running.push(
+      running.catch((cause: unknown) => {
+        if (this.signal.aborted) return;
+        const error = classify(cause);
+        this.stopped.set(name, error);
+        this.#logger.error(`${name} has stopped; mend what the error says and start again.`, {
+          code: error.code,
+          error,
+        });
+      }),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new Error('the process stops'));
+    await Promise.all(this.#running);
+  }
+}
