@@ -1,5 +1,6 @@
-import type { ResolvedConfig } from '../runtime/config/config.ts';
+import type { PostgresSourceConfig, ResolvedConfig } from '../runtime/config/config.ts';
 import { redactConfig } from '../runtime/config/describe-config.ts';
+import { FreshetError } from '../runtime/errors.ts';
 import { configOf } from './config-file.ts';
 import { probeDataDir, probeModel, probePort, type Finding } from './probes.ts';
 import type { ExitCode, VerbContext } from './verb.ts';
@@ -22,7 +23,24 @@ async function findingsOf(config: ResolvedConfig, context: VerbContext): Promise
   findings.push(await probeDataDir(config.dataDir));
   findings.push(await probePort(config, context));
   if (config.embedder.kind === 'onnx') findings.push(await probeModel());
+  for (const source of config.sources)
+    if (source.kind === 'postgres') findings.push(await probeSource(source, context.signal));
   return findings;
+}
+
+async function probeSource(source: PostgresSourceConfig, signal: AbortSignal): Promise<Finding> {
+  const { probe } = await import('../connectors/postgres/probe.ts');
+  const name = `source ${source.name}`;
+  try {
+    return { name, ok: true, detail: await probe(source, signal) };
+  } catch (error) {
+    if (!(error instanceof FreshetError)) throw error;
+    const mend =
+      error.fate === 'retry'
+        ? `see that the server of source \`${source.name}\` runs and can be reached from here`
+        : 'do what the message says, on the server of the source';
+    return { name, ok: false, problem: error.message, mend };
+  }
 }
 
 function findingLines(finding: Finding): readonly string[] {
