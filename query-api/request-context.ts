@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import type { Random } from '../runtime/clock.ts';
 import { ShuttingDown } from '../runtime/errors.ts';
@@ -19,15 +21,27 @@ const REQUEST_ID = /^[\w.-]{1,128}$/;
 const TRACE_ID_BYTES = 16;
 const NOBODY: Principal = { tenant: '', groups: [] };
 
-/** Gives every request its trace id and the signal that ends its work, and counts its outcome. */
+/**
+ * Gives every request its trace id and the signal that ends its work, counts its outcome, and lets the server close: waits and streams
+ * under way are ended, replies under way are finished, and only then are the connections cut.
+ */
 export function addRequestContext(app: FastifyInstance, { random, metrics }: QueryApiDeps): void {
   const stopping = new AbortController();
+  const underWay = new Set<ServerResponse>();
   app.decorateRequest('traceId', '');
   app.decorateRequest('principal');
   app.decorateRequest('gone');
   app.addHook('onRequest', async (request, reply) => {
     const gone = new AbortController();
-    reply.raw.once('close', () => gone.abort(new DOMException('The caller has gone away.', 'AbortError')));
+    const { raw } = reply;
+    underWay.add(raw);
+    // Not `onResponse`: a hijacked reply, as every stream is, never comes there.
+    raw.once('close', () => {
+      underWay.delete(raw);
+      gone.abort(new DOMException('The caller has gone away.', 'AbortError'));
+      const route = request.routeOptions.url ?? 'unknown';
+      metrics.queries.inc({ route, outcome: raw.writableEnded ? `${Math.floor(raw.statusCode / 100)}xx` : 'aborted' });
+    });
     request.gone = AbortSignal.any([gone.signal, stopping.signal]);
     request.traceId = newTraceId(random);
     request.principal = NOBODY;
@@ -35,12 +49,12 @@ export function addRequestContext(app: FastifyInstance, { random, metrics }: Que
     void reply.header('x-request-id', typeof sent === 'string' && REQUEST_ID.test(sent) ? sent : request.traceId);
     void reply.header('x-content-type-options', 'nosniff');
   });
-  app.addHook('onResponse', async (request, reply) => {
-    const route = request.routeOptions.url ?? 'unknown';
-    metrics.queries.inc({ route, outcome: `${Math.floor(reply.statusCode / 100)}xx` });
+  app.addHook('preClose', async () => {
+    stopping.abort(new ShuttingDown('The server is stopping.'));
+    await Promise.all([...underWay].map((raw) => once(raw, 'close')));
+    // Browsers open connections ahead of need; node counts one that has sent nothing as busy and would wait for it.
+    app.server.closeAllConnections();
   });
-  // Open streams would keep the server from closing: they end with an error event, and waits with a 503.
-  app.addHook('preClose', async () => stopping.abort(new ShuttingDown('The server is stopping.')));
 }
 
 /** 16 random bytes in hexadecimal, the form of a W3C trace id. */

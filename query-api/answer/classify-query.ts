@@ -31,7 +31,8 @@ export function classifyQuery(query: string): QueryClass {
 
 function isIdentifier(token: string): boolean {
   return (
-    /[\p{L}\p{N}](?:_|::|[./@#\\](?=[\p{L}\p{N}]))[\p{L}\p{N}]?/u.test(token) || // bullmq.job, max_len, a/b, x::y
+    /[\p{L}\p{N}](?:_|::|[.@#\\])[\p{L}\p{N}]/u.test(token) || // bullmq.job, max_len, x::y
+    /^@[\w-]+\/|\/[\w-]*[\d/]|^\.?\//.test(token) || // @scope/name, 16/B374D848, /var/log
     /\p{Ll}\p{Lu}/u.test(token) || // camelCase
     /^\p{Lu}{2,}[-_]?\d+/u.test(token) || // ERR42, CVE-2026
     /^v?\d+(?:\.\d+)+/.test(token) || // versions
