@@ -69,6 +69,11 @@ export class SourceSession {
     const state = begun?.state ?? start.state;
     if (!state) throw new SourceUnavailable('There is no state to start from.');
     const context = this.context(start, state);
+    if (state.tables.length > start.tables.length) {
+      // A table has left the config; when it comes back it counts as new.
+      const names = new Set(start.tables.map((table) => `${table.schema}.${table.table}`));
+      await context.progress.append([], { tables: state.tables.filter(({ name }) => names.has(name)) }, signal);
+    }
     if (state.snapshot)
       await this.watched(context, sql, (both) => this.snapshot(context, begun?.snapshotName, both), signal);
     return await this.watched(context, sql, (both) => this.stream(context, sql, replication, both), signal);
@@ -189,6 +194,7 @@ export class SourceSession {
       publicationOid: publication.oid,
       position: fromCommitLsn,
       committedAt: Number(clock?.['now']),
+      lastCommit: null,
       epochs: [...(before?.epochs ?? []), { epoch, fromCommitLsn }],
       snapshot: NOTHING_READ,
       tables: tables.map((table) => knownTable(table, publication)),
@@ -219,13 +225,22 @@ export class SourceSession {
     const [timeout] = await sql.query("SELECT setting FROM pg_settings WHERE name = 'wal_sender_timeout'", [], signal);
     const timeoutMs = Number(timeout?.['setting']) || MAX_STATUS_EVERY_MS;
     this.ownership.lastBackendPid = replication.backendPid;
+    const slot = await readSlot(sql, slotName(config), signal);
+    const { state } = context.progress;
+    const position = parseLsn(state.position) ?? ZERO_LSN;
+    const confirmed = slot?.confirmedFlushLsn ?? position;
+    // The server knows less of us than we do: it has crashed, or it was set back to an older copy. Then it sends again what it does
+    // not know to be durable, and our last transaction must be among it.
+    const from = confirmed < position ? confirmed : position;
+    const proof =
+      state.lastCommit && (parseLsn(state.lastCommit.endLsn) ?? ZERO_LSN) > from ? state.lastCommit : undefined;
     try {
       await using stream = await ReplicationStream.start(
         replication,
         {
           slot: slotName(config),
           publication: publicationName(config),
-          from: parseLsn(context.progress.state.position) ?? ZERO_LSN,
+          from,
           maxInFlightBytes: config.maxInFlightBytes ?? DEFAULT_MAX_IN_FLIGHT_BYTES,
           statusEveryMs: Math.min(MAX_STATUS_EVERY_MS, timeoutMs / 3),
           clock,
@@ -233,7 +248,7 @@ export class SourceSession {
         signal,
       );
       this.show({ state: 'streaming' });
-      return await streamChanges(context, stream, sql, signal);
+      return await streamChanges(context, stream, { sql, proof }, signal);
     } catch (error) {
       if (sqlState(error) === '55000') throw new ResyncRequired('slot-lost');
       throw error;

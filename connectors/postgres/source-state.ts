@@ -34,6 +34,9 @@ export const SourceState = Type.Object({
   publicationOid: Type.Integer(),
   position: Type.String({ description: 'End of the last transaction that is in the log as a whole.' }),
   committedAt: Type.Number(),
+  lastCommit: Type.Union([Type.Object({ endLsn: Type.String(), committedAt: Type.Number() }), Type.Null()], {
+    description: 'The last transaction that was streamed. A server that does not know it is another history (R12).',
+  }),
   epochs: Type.Array(Type.Object({ epoch: Type.Integer(), fromCommitLsn: Type.String() }), { minItems: 1 }),
   snapshot: Type.Union([SnapshotProgress, Type.Null()]),
   tables: Type.Array(KnownTable),

@@ -7,8 +7,8 @@ import type { PgSession } from './pg-connection.ts';
 import type { Begin, PgOutputMessage, Relation, Truncate } from './pgoutput.ts';
 import type { ReplicationEvent, ReplicationStream } from './replication-stream.ts';
 import { ResyncRequired } from './resync-required.ts';
-import type { SourceContext } from './source-context.ts';
-import { currentEpoch } from './source-state.ts';
+import { DEFAULT_MAX_IN_FLIGHT_BYTES, type SourceContext } from './source-context.ts';
+import { currentEpoch, type SourceState } from './source-state.ts';
 
 /**
  * A keepalive alone is appended at most this often: on a server that is busy with other tables it comes as fast as we answer, and
@@ -23,37 +23,50 @@ const KEEPALIVE_APPEND_EVERY_MS = 20;
 const KEEPALIVE_MARGIN_MS = 1_000;
 
 /**
+ * Pieces of an open transaction are appended at this size at the latest: it cannot be read before its commit anyway, and many small
+ * appends would only slow it down.
+ */
+const PIECE_BYTES = 1_048_576;
+
+/**
  * Appends changes as they come, until the signal aborts or the stream fails. One append holds everything that has arrived while the
  * last one was under way, its watermarks and the new state; the server hears of a position only after that (B01).
  */
 export async function streamChanges(
   context: SourceContext,
   stream: ReplicationStream,
-  sql: PgSession,
+  { sql, proof }: { readonly sql: PgSession; readonly proof: HistoryProof | undefined },
   signal: AbortSignal,
 ): Promise<never> {
   const { clock, progress, metrics, config } = context;
-  const changes = new ChangeReader(context, sql);
+  const pieceBytes = Math.min(PIECE_BYTES, (config.maxInFlightBytes ?? DEFAULT_MAX_IN_FLIGHT_BYTES) / 2);
+  const changes = new ChangeReader(context, sql, proof);
+  let batch = emptyBatch();
   let pending: Position | undefined;
   let appendedAt = Number.NEGATIVE_INFINITY;
   for (;;) {
     const dueInMs = Math.max(0, appendedAt + KEEPALIVE_APPEND_EVERY_MS - clock.monotonicMs());
     const events = await stream.next(signal, pending && dueInMs);
-    const batch = await changes.read(events, signal);
+    await changes.read(events, batch, signal);
     pending = later(pending ?? durable(context), batch.position) ?? pending;
-    const isDue = batch.hasChanges || appendedAt + KEEPALIVE_APPEND_EVERY_MS <= clock.monotonicMs();
-    if (batch.records.length > 0 || (pending && isDue)) {
+    const isPiece = batch.records.length > 0 && (!changes.isInTransaction || batch.bytes >= pieceBytes);
+    const isDue = batch.lastCommit !== undefined || appendedAt + KEEPALIVE_APPEND_EVERY_MS <= clock.monotonicMs();
+    if (isPiece || (pending && isDue)) {
       const markers = pending ? watermarkRecords(context.lanes, pending, currentEpoch(progress.state)) : [];
-      const state = pending && { position: formatLsn(pending.lsn), committedAt: pending.committedAt };
-      await progress.append([...batch.records, ...markers], state ?? {}, signal);
+      const state = {
+        ...(pending && { position: formatLsn(pending.lsn), committedAt: pending.committedAt }),
+        ...(batch.lastCommit && { lastCommit: batch.lastCommit }),
+      };
+      await progress.append([...batch.records, ...markers], state, signal);
       appendedAt = clock.monotonicMs();
       for (const [op, count] of batch.counts) metrics.sourceChanges.inc({ source: config.name, op }, count);
       if (pending) stream.acknowledge(pending.lsn);
       pending = undefined;
-    } else if (batch.replyRequested && !pending) {
-      stream.acknowledge(durable(context).lsn);
-    }
+    } else if (batch.records.length > 0) {
+      continue; // the transaction goes on; its bytes stay held
+    } else if (batch.replyRequested && !pending) stream.acknowledge(durable(context).lsn);
     stream.release(batch.bytes);
+    batch = emptyBatch();
   }
 }
 
@@ -67,51 +80,75 @@ function later(written: Position, next: Position | undefined): Position | undefi
   return { lsn: next.lsn, committedAt: Math.max(written.committedAt, next.committedAt) };
 }
 
+/** A transaction that both sides must know. */
+type HistoryProof = NonNullable<SourceState['lastCommit']>;
+
 interface ChangeBatch {
   readonly records: AppendRecord[];
   readonly counts: Map<string, number>;
   bytes: number;
   /** End of the last complete transaction, or a keepalive's position outside of one. */
   position: Position | undefined;
-  /** Something other than keepalives came. */
-  hasChanges: boolean;
+  /** The last transaction that ended. */
+  lastCommit: HistoryProof | undefined;
   replyRequested: boolean;
+}
+
+function emptyBatch(): ChangeBatch {
+  return {
+    records: [],
+    counts: new Map(),
+    bytes: 0,
+    position: undefined,
+    lastCommit: undefined,
+    replyRequested: false,
+  };
 }
 
 /** Turns the server's messages into records. Remembers the open transaction and the tables' layouts between calls. */
 class ChangeReader {
   private readonly context: SourceContext;
   private readonly sql: PgSession;
+  private proof: HistoryProof | undefined;
   private readonly layouts = new Map<number, TupleLayout>();
   private transaction: Begin | undefined;
 
-  constructor(context: SourceContext, sql: PgSession) {
+  constructor(context: SourceContext, sql: PgSession, proof: HistoryProof | undefined) {
     this.context = context;
     this.sql = sql;
+    this.proof = proof;
   }
 
-  async read(events: readonly ReplicationEvent[], signal: AbortSignal): Promise<ChangeBatch> {
-    const batch: ChangeBatch = {
-      records: [],
-      counts: new Map(),
-      bytes: 0,
-      position: undefined,
-      hasChanges: false,
-      replyRequested: false,
-    };
+  get isInTransaction(): boolean {
+    return this.transaction !== undefined;
+  }
+
+  /** Adds what the events say to a batch. */
+  async read(events: readonly ReplicationEvent[], batch: ChangeBatch, signal: AbortSignal): Promise<void> {
     for (const event of events) {
       if (event.kind === 'keepalive') {
         batch.replyRequested ||= event.replyRequested;
         const committedAt = event.sentAt - KEEPALIVE_MARGIN_MS;
-        if (!this.transaction) batch.position = furthest(batch.position, { lsn: event.walEnd, committedAt });
+        if (this.transaction) continue;
+        this.checkHistory(event.walEnd);
+        batch.position = furthest(batch.position, { lsn: event.walEnd, committedAt });
       } else {
         batch.bytes += event.bytes;
-        batch.hasChanges = true;
         if (event.message.kind === 'relation') await this.learn(event.message, signal);
         else this.readMessage(event.message, event.lsn, batch);
       }
     }
-    return batch;
+  }
+
+  /**
+   * Where our last transaction ended, the server must send just that one: another one, or none, means that it was set back and has
+   * gone another way since, which its positions alone would not show.
+   */
+  private checkHistory(reached: Lsn, commit?: HistoryProof): void {
+    if (!this.proof || reached < (parseLsn(this.proof.endLsn) ?? 0n)) return;
+    if (commit?.endLsn !== this.proof.endLsn || commit.committedAt !== this.proof.committedAt)
+      throw new ResyncRequired('position-went-back');
+    this.proof = undefined;
   }
 
   private readMessage(message: Exclude<PgOutputMessage, Relation>, lsn: Lsn, batch: ChangeBatch): void {
@@ -121,6 +158,8 @@ class ChangeReader {
         return;
       case 'commit':
         this.transaction = undefined;
+        batch.lastCommit = { endLsn: formatLsn(message.endLsn), committedAt: message.committedAt };
+        this.checkHistory(message.endLsn, batch.lastCommit);
         batch.position = furthest(batch.position, { lsn: message.endLsn, committedAt: message.committedAt });
         return;
       case 'insert':

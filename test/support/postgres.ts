@@ -74,3 +74,16 @@ async function dropSlots(server: string, database: string): Promise<void> {
     await client.end();
   }
 }
+
+/** SQL on a database of a server that was started again: connections from before are gone. */
+export async function reopen(url: string, name: string): Promise<Pick<TestDatabase, 'sql'>> {
+  const address = new URL(url);
+  address.pathname = `/${name}`;
+  const client = new pg.Client({ connectionString: address.href });
+  client.on('error', () => undefined); // ends with its server
+  await client.connect();
+  return {
+    sql: async <T extends pg.QueryResultRow>(text: string, values?: readonly unknown[]) =>
+      (await client.query<T>(text, values && [...values])).rows,
+  };
+}

@@ -1,0 +1,144 @@
+import pg from 'pg';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Envelope } from '../../../schemas/envelope.ts';
+import { CONNECTOR_STATE_TOPIC } from '../../../schemas/topics.ts';
+import { testDatabase, type TestDatabase } from '../../support/postgres.ts';
+import { crashAtAppend, endsOrCatchesUp, expectEqualTable, repair } from '../../support/source-faults.ts';
+import { sourceRig, type SourceRig } from '../../support/source-rig.ts';
+
+const NOTES = { table: 'public.notes', body: 'body', metadata: ['n'] };
+const ALL = 'SELECT id, body, n FROM notes';
+
+let database: TestDatabase;
+beforeEach(async () => {
+  database = await testDatabase();
+  await database.sql('CREATE TABLE notes (id int PRIMARY KEY, body text, n int)');
+});
+afterEach(() => database[Symbol.asyncDispose]());
+
+/** Updates, deletes and inserts at random until stopped. Deterministic in its order, not in its timing. */
+function load(client: pg.Client, rows: number): { stop(): Promise<number> } {
+  let isStopped = false;
+  let seed = 42;
+  const random = (below: number): number => (seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648) % below;
+  const run = async (): Promise<number> => {
+    let statements = 0;
+    for (; !isStopped; statements++) {
+      const id = random(rows);
+      const kind = random(10);
+      if (kind < 6) await client.query('UPDATE notes SET n = n + 1 WHERE id = $1', [id]);
+      else if (kind < 8) await client.query('DELETE FROM notes WHERE id = $1', [id]);
+      else if (kind < 9)
+        await client.query('UPDATE notes SET id = $2 WHERE id = $1 AND NOT EXISTS (SELECT FROM notes WHERE id = $2)', [
+          id,
+          rows + random(rows),
+        ]);
+      else
+        await client.query(`INSERT INTO notes VALUES ($1, 'late', 0) ON CONFLICT (id) DO UPDATE SET body = 'later'`, [
+          id,
+        ]);
+    }
+    return statements;
+  };
+  const done = run();
+  return {
+    stop: () => {
+      isStopped = true;
+      return done;
+    },
+  };
+}
+
+function reads(rig: SourceRig): string[] {
+  return rig.log.records
+    .filter(({ topic, value }) => topic !== CONNECTOR_STATE_TOPIC && value)
+    .filter(({ value }) => (JSON.parse(Buffer.from(value ?? []).toString()) as Partial<Envelope>).op === 'r')
+    .map(({ key }) => key);
+}
+
+test('R08: a snapshot under load that is killed again and again goes on where it was, and ends in the table', async () => {
+  const rows = 5_000;
+  await database.sql(`INSERT INTO notes SELECT n, 'note ' || n, 0 FROM generate_series(1, ${rows}) n`);
+  const rig = sourceRig(database, [NOTES], { snapshotBatchRows: 250 });
+  const busy = load(await database.connect(), rows);
+  let running = rig.start();
+  for (let kill = 0; kill < 6; kill++) {
+    crashAtAppend(rig, 3);
+    expect(await endsOrCatchesUp(rig, running)).toBe(true);
+    repair(rig);
+    running = rig.start();
+  }
+  await rig.log.until(() => rig.state()?.snapshot === null);
+  expect(await busy.stop()).toBeGreaterThan(100);
+  await rig.caughtUp(running);
+  await expectEqualTable(rig, database, ALL);
+  expect(rig.state()?.epochs).toHaveLength(1);
+  const all = reads(rig);
+  expect(new Set(all).size).toBe(all.length); // no row was read twice: it went on, it did not begin again
+  await running.stop();
+});
+
+test('R09: after a re-snapshot with concurrent deletes there is no ghost, no older row and no duplicate', async () => {
+  await database.sql(`INSERT INTO notes SELECT n, 'note ' || n, 0 FROM generate_series(1, 2000) n`);
+  const rig = sourceRig(database, [NOTES], { snapshotBatchRows: 200 });
+  const first = rig.start();
+  await rig.caughtUp(first);
+  await first.stop();
+  await database.sql('SELECT pg_drop_replication_slot($1)', [rig.config.slot]);
+  await database.sql('DELETE FROM notes WHERE id % 7 = 0');
+  const busy = load(await database.connect(), 2_000);
+  const second = rig.start();
+  await rig.log.until(() => rig.state()?.epochs.length === 2 && rig.state()?.snapshot === null);
+  await busy.stop();
+  await rig.caughtUp(second);
+  await expectEqualTable(rig, database, ALL);
+  await second.stop();
+});
+
+test('B11: a row that was read never beats a change that was streamed, also of a transaction older than the snapshot', async () => {
+  await database.sql(`INSERT INTO notes VALUES (1, 'old', 0), (2, 'old', 0)`);
+  const writer = await database.connect();
+  await writer.query(`BEGIN; UPDATE notes SET body = 'new' WHERE id = 1; DELETE FROM notes WHERE id = 2`);
+  const rig = sourceRig(database, [NOTES]);
+  const running = rig.start();
+  // The slot waits for open transactions; one that is still open then commits after the snapshot with changes from before it.
+  const late = await database.connect();
+  await late.query(`BEGIN; INSERT INTO notes VALUES (3, 'late', 0)`);
+  await writer.query('COMMIT');
+  await late.query('COMMIT');
+  await rig.caughtUp(running);
+  await expectEqualTable(rig, database, ALL);
+  await running.stop();
+});
+
+test('B02: nothing is confirmed to the server before the snapshot is durable', async () => {
+  await database.sql(`INSERT INTO notes SELECT n, 'note', 0 FROM generate_series(1, 500) n`);
+  const rig = sourceRig(database, [NOTES], { snapshotBatchRows: 100 });
+  const confirmed = new Set<unknown>();
+  rig.log.beforeAppend = async () => {
+    if (rig.state()?.snapshot == null) return;
+    const [row] = await database.sql<{ lsn: string }>(
+      'SELECT confirmed_flush_lsn::text AS lsn FROM pg_replication_slots WHERE slot_name = $1',
+      [rig.config.slot],
+    );
+    confirmed.add(row?.lsn);
+  };
+  const running = rig.start();
+  await rig.caughtUp(running);
+  expect(confirmed).toEqual(new Set([rig.state()?.epochs[0]?.fromCommitLsn]));
+  await running.stop();
+});
+
+test('B12: no row appears twice and none stays that is gone, when a second snapshot comes while the stream runs', async () => {
+  await database.sql(`INSERT INTO notes SELECT n, 'note', 0 FROM generate_series(1, 300) n`);
+  const rig = sourceRig(database, [NOTES], { partitions: 3 });
+  const running = rig.start();
+  await rig.caughtUp(running);
+  await database.sql(`ALTER PUBLICATION freshet_helpdesk DROP TABLE notes`);
+  await database.sql('DELETE FROM notes WHERE id <= 100; UPDATE notes SET n = 5 WHERE id > 290');
+  await rig.log.until(() => rig.state()?.epochs.length === 2);
+  await rig.caughtUp(running);
+  await expectEqualTable(rig, database, ALL);
+  expect(running.connector.health().state).toBe('streaming');
+  await running.stop();
+});
