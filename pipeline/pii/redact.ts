@@ -81,13 +81,12 @@ function contextJudge(view: View, field: Field, policy: PiiPolicy): Judge {
   return (start, end, entity, evidence) => {
     const grade = EVIDENCE[evidence];
     if (grade === EVIDENCE.unmistakable) return grade;
-    const [from, to] = [originalOffset(view, start), originalEnd(view, end)];
     if (known?.start !== start || known.end !== end)
-      known = { start, end, entities: policy.context.around(field.text, from, to, field.name) };
+      known = { start, end, entities: policy.context.around(view, start, end, field.name) };
     if (known.entities.has(entity)) return grade + EVIDENCE.unmistakable;
     if (grade === EVIDENCE.hint) return 0;
     if (policy.isExplicit) return grade;
-    const isAlone = field.isMetadata !== true && from <= lead && to >= tail;
+    const isAlone = field.isMetadata !== true && originalOffset(view, start) <= lead && originalEnd(view, end) >= tail;
     return grade === EVIDENCE.checksum && isAlone ? grade : 0;
   };
 }

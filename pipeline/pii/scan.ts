@@ -103,7 +103,8 @@ export class Scanner {
       if (run === COLON && from > at && from < end) this.#sign(scan, from);
       if (!isAlphanumericRun(run)) continue;
       const isBoundary = i === 0 || !isAlphanumericRun(runs[i - 1] ?? 0);
-      this.#matchShapes(scan, i, isBoundary);
+      // Inside a word only digits may begin something (`glued`).
+      if (isBoundary || isDigitRun(run)) this.#matchShapes(scan, i, isBoundary);
       if (!isBoundary) continue;
       if (isLong) for (const detector of this.#detectors.word) detector.find(scan, from);
       if (!isDigitRun(run)) continue;

@@ -29,11 +29,12 @@ const MONTHS = new Set(
 );
 /** Longest "30th of September, " before a year, characters. */
 const MAX_BEFORE_YEAR = 22;
+const MAX_BEFORE_DATE = 12;
 const DAY_MONTH = /(\d{1,2})(?:st|nd|rd|th|\.|º)?[ -](?:of |de |d')?([A-Za-z\u00c0-\u00ff]{3,10})\.?,?(?: de |[ -])$/;
 const MONTH_DAY = /([A-Za-z]{3,9})\.? (\d{1,2})(?:st|nd|rd|th)?,? $/;
 
 /** "3 May 1980", "May 3rd, 1980": looks back from the year. */
-function wordedDates(entity: Entity, evidence: Evidence): Detector {
+function wordedDates(entity: Entity, evidence: Evidence, isLeftAlone?: RegExp): Detector {
   const find = (scan: Scan, at: number) => {
     const { bytes } = scan;
     const isYear = (bytes[at] === 49 && bytes[at + 1] === 57) || (bytes[at] === 50 && bytes[at + 1] === 48);
@@ -44,10 +45,15 @@ function wordedDates(entity: Entity, evidence: Evidence): Detector {
     if (!match) return;
     const [month, day] = dayFirst ? [match[2], match[1]] : [match[1], match[2]];
     if (!MONTHS.has((month ?? '').slice(0, 3).toLowerCase()) || Number(day) < 1 || Number(day) > 31) return;
-    scan.add(at - match[0].length, at + 4, entity, evidence);
+    const start = at - match[0].length;
+    if (isLeftAlone?.test(bytes.toString('latin1', Math.max(0, start - MAX_BEFORE_DATE), start))) return;
+    scan.add(start, at + 4, entity, evidence);
   };
   return { trigger: 'year', find };
 }
+
+/** How encyclopaedias introduce a person: "(born 30 July 1970)". What is printed there is no secret, and people search for it. */
+const ENCYCLOPAEDIC = /[(;,] ?born $/;
 
 /** Only beside words that make it a birthday: any other date is the stuff of documents. */
 export const dateOfBirth: Recogniser = {
@@ -56,7 +62,7 @@ export const dateOfBirth: Recogniser = {
     'born, birth, date of birth, birthday, birthdate, dob, d o b, geboren, geburtsdatum, geburtstag, naissance, né le, ' +
     'née le, nacimiento, nacido, nacida, nascita, nato, nata, nascimento, geboortedatum, född, syntynyt, 生年月日, 出生',
   forms: [{ shapes: NUMERIC, evidence: 'hint', accepts: isNumericDate }],
-  detectors: [wordedDates('DATE_OF_BIRTH', 'hint')],
+  detectors: [wordedDates('DATE_OF_BIRTH', 'hint', ENCYCLOPAEDIC)],
 };
 
 /** The scanner sees `T` and `Z` as letters. */

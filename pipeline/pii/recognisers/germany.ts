@@ -62,9 +62,9 @@ const vatId: Recogniser = {
   ],
 };
 
-const SERIAL = '[CFGHJKLMNPRTVWXYZ0-9]';
-const PASSPORT = new RegExp(`^[CFGHJK]${SERIAL}{7}\\d$`);
-const ID_CARD = new RegExp(`^[LMNPRTVWXY]${SERIAL}{7,8}\\d$`);
+/** Letters that nobody takes for a digit, vowels left out so that no words come about. */
+const PASSPORT = /^[CFGHJK][CFGHJ-NPRTV-Z0-9]{7}\d$/;
+const ID_CARD = /^[LMNPRTVWXY][CFGHJ-NPRTV-Z0-9]{7,8}\d$/;
 
 const passport: Recogniser = {
   entity: 'DE_PASSPORT',

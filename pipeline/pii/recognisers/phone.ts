@@ -46,7 +46,12 @@ function readGroups(bytes: Buffer, from: number, length: number) {
       else groups.push(1);
       digits += String.fromCharCode(byte);
       end = at + 1;
-    } else if (byte === OPEN && !hasParentheses && (isDigitAt(bytes, at + 1) || bytes[at + 1] === PLUS)) {
+    } else if (
+      byte === OPEN &&
+      !hasParentheses &&
+      groups.length <= 1 &&
+      (isDigitAt(bytes, at + 1) || bytes[at + 1] === PLUS)
+    ) {
       hasParentheses = isOpen = true;
     } else if (byte === CLOSE && isOpen) {
       isOpen = false;
@@ -98,7 +103,8 @@ function evidenceOf(number: Written): Evidence | undefined {
     return isGrouped ? 'checksum' : 'form';
   }
   const isTrunk = /^0[1-9]/.test(digits) && digits.length >= 9 && digits.length <= 12;
-  if (isTrunk && groups.length >= 3 && separators.size === 1 && !separators.has(SLASH))
+  // One digit in front is an ISBN.
+  if (isTrunk && groups.length >= 3 && (groups[0] ?? 0) > 1 && separators.size === 1 && !separators.has(SLASH))
     return separators.has(DOT) ? 'checksum' : 'unmistakable';
   return isTrunk || number.hasParentheses ? 'form' : 'hint';
 }
@@ -112,7 +118,7 @@ function findPhone(scan: Scan, at: number): void {
 export const phone: Recogniser = {
   entity: 'PHONE_NUMBER',
   context:
-    'phone, phones, telephone, tel, fax, mobile, mobiles, cell, cellphone, call, call me, called, sms, whatsapp, dial, ' +
+    'phone, phones, telephone, tel, fax, mobile, mobiles, cell phone, cell number, cell no, my cell, cellphone, call, call me, called, sms, whatsapp, dial, ' +
     'hotline, helpline, landline, text me, messages to, reach me, contact number, phone number, office, ' +
     'telefon, telefonnummer, handy, handynummer, rufnummer, telefono, teléfono, téléphone, telefone, celular, cep, ' +
     'móvil, movil, portable, cellulare, puhelin, telefoon, gsm, tlf, numéro, 전화, 电话, 電話, 手机, телефон',
@@ -125,8 +131,8 @@ function phoneOf(entity: Entity, country: string, national: RegExp, context: str
     const number = readNumber(scan, at);
     if (!number) return;
     const { digits, isInternational } = number;
-    const local = isInternational ? digits.replace(new RegExp(`^${country}`), '0') : digits;
     if (isInternational && !digits.startsWith(country)) return;
+    const local = isInternational ? `0${digits.slice(country.length)}` : digits;
     if (national.test(local)) scan.add(number.start, number.end, entity, isInternational ? 'unmistakable' : 'form');
   };
   return { entity, context, detectors: [{ trigger: 'number', find }] };

@@ -65,9 +65,17 @@ function findToken(scan: Scan, at: number): void {
   while (!isAlphanumericAt(bytes, end - 1) && end > start) end--;
   if (end - start - prefix.length < length) return;
   const text = bytes.toString('latin1', start, Math.min(end, start + 256));
-  if (prefix === 'eyJ' ? !/^eyJ[\w-]{8,}\.eyJ?[\w-]{4,}/.test(text) : /(.)\1{9}/.test(text)) return;
+  if (prefix === 'eyJ' ? !/^eyJ[\w-]{8,}\.eyJ?[\w-]{4,}/.test(text) : isPadding(text)) return;
   scan.add(start, end, 'SECRET', 'unmistakable');
 }
+
+/** `AKIAXXXXXXXXXXXXXXXX`: one character for nearly all of it. */
+function isPadding(text: string): boolean {
+  const tail = text.slice(-MIN_PADDING);
+  return tail === tail.charAt(0).repeat(MIN_PADDING);
+}
+
+const MIN_PADDING = 10;
 
 const KEY_MARK = 'PRIVATE KEY-----';
 const KEY_BEGIN = '-----BEGIN ';
@@ -82,9 +90,10 @@ function findPrivateKeys(scan: Scan): void {
   for (;;) {
     const mark = text.indexOf(KEY_MARK, from, 'latin1');
     if (mark < 0) return;
-    const begin = text.subarray(0, mark).lastIndexOf(KEY_BEGIN, mark, 'latin1');
+    const window = Math.max(0, mark - KEY_BEGIN.length - MAX_ALGORITHM);
+    const begin = text.subarray(window, mark).lastIndexOf(KEY_BEGIN, undefined, 'latin1');
     from = mark + KEY_MARK.length;
-    if (begin < 0 || mark - begin > KEY_BEGIN.length + MAX_ALGORITHM) continue;
+    if (begin < 0) continue;
     let end = from;
     while (end < scan.length && isKeyByte(bytes[end] ?? 0)) end++;
     if (
@@ -97,7 +106,7 @@ function findPrivateKeys(scan: Scan): void {
       const close = text.subarray(end, end + 64).indexOf(KEY_MARK, 0, 'latin1');
       if (close >= 0) end += close + KEY_MARK.length;
     }
-    scan.add(begin, end, 'SECRET', 'unmistakable');
+    scan.add(window + begin, end, 'SECRET', 'unmistakable');
     from = end;
   }
 }

@@ -67,7 +67,7 @@ function isRegistration(compact: string): boolean {
 
 const vehicle: Recogniser = {
   entity: 'UK_VEHICLE_REGISTRATION',
-  context: 'vehicle, vehicles, registration, number plate, licence plate, license plate, plate, car, vrm',
+  context: 'vehicle, vehicles, registration, number plate, licence plate, license plate, plate, vrm',
   forms: [
     {
       shapes: ['AA99 AAA', 'AA99AAA', 'A9', 'A99', 'A999', '9A', '99A', '999A'].flatMap((shape) =>
@@ -78,7 +78,9 @@ const vehicle: Recogniser = {
             : [`AAA ${shape}`, `AAA${shape}`],
       ),
       evidence: 'form',
-      accepts: isRegistration,
+      // Small letters only in the current style: "t3 but" has the shape of an older one.
+      accepts: (compact, written) =>
+        isRegistration(compact) && (compact.length === 7 || written === written.toUpperCase()),
     },
   ],
 };
