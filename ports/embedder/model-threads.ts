@@ -2,7 +2,7 @@ import type { Worker } from 'node:worker_threads';
 import { EmbedderUnavailable, ModelMismatch, type FreshetError } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { checkVector } from './check-vectors.ts';
-import type { OnnxReply, OnnxRequest } from './onnx-worker.ts';
+import type { OnnxClose, OnnxReply, OnnxRequest } from './onnx-worker.ts';
 
 /** Passages that a thread has at once: the one it runs and the next, so that it never waits for this thread. */
 const PASSAGES_PER_THREAD = 2;
@@ -112,7 +112,7 @@ export class ModelThreads implements AsyncDisposable {
     const closed = new EmbedderUnavailable('The embedder is closed.');
     for (const thread of threads) for (const { call } of thread.running.values()) this.#fail(call, closed);
     this.#failWaiting(closed);
-    await Promise.all(threads.map((thread) => thread.worker.terminate()));
+    await Promise.all(threads.map(({ worker }) => ended(worker)));
   }
 
   #startThread(): void {
@@ -231,4 +231,11 @@ export class ModelThreads implements AsyncDisposable {
     thread.running.set(id, { call, index });
     thread.worker.postMessage({ id, urgent: call.urgent, tokens: call.tokensOf(index) } satisfies OnnxRequest);
   }
+}
+
+/** Lets a thread finish what it runs and end by itself: `terminate` in the middle of a run aborts the whole process. */
+async function ended(worker: Worker): Promise<void> {
+  const exit = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+  worker.postMessage('close' satisfies OnnxClose);
+  await exit;
 }

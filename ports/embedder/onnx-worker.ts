@@ -19,6 +19,9 @@ export interface OnnxRequest {
   readonly tokens: Uint32Array;
 }
 
+/** Asks the thread to end once the text in hand is done: ended from outside, the runtime aborts the whole process. */
+export type OnnxClose = 'close';
+
 /** What the thread answers. `failed` without an id: it cannot run at all and ends. */
 export type OnnxReply =
   | { readonly kind: 'ready' }
@@ -37,6 +40,7 @@ const { modelPath, sha256 } = workerData as OnnxWorkerOptions;
 const urgent: OnnxRequest[] = [];
 const patient: OnnxRequest[] = [];
 let running = false;
+let closing = false;
 
 const reply = (message: OnnxReply): void => {
   port.postMessage(message);
@@ -94,7 +98,7 @@ async function work(): Promise<void> {
   if (!session || running) return;
   running = true;
   for (;;) {
-    const next = urgent.shift() ?? patient.shift();
+    const next = closing ? undefined : (urgent.shift() ?? patient.shift());
     if (!next) break;
     try {
       reply({ kind: 'vector', id: next.id, vector: await embed(session, next.tokens) });
@@ -105,9 +109,15 @@ async function work(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
   }
   running = false;
+  if (closing) port?.close();
 }
 
-port.on('message', (request: OnnxRequest) => {
+port.on('message', (request: OnnxRequest | OnnxClose) => {
+  if (request === 'close') {
+    closing = true;
+    void work();
+    return;
+  }
   (request.urgent ? urgent : patient).push(request);
   void work();
 });
