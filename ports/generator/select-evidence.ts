@@ -79,7 +79,8 @@ function candidatesOf(passage: GroundingPassage): Candidate[] {
     const stems = stemSet(quote);
     const candidate = { marker: passage.marker, quote, kind: span.kind, stems, context, title, rank: passage.rank };
     context = stems;
-    return [candidate];
+    const repeatsTitle = [...stems].every((stem) => title.has(stem));
+    return repeatsTitle ? [] : [candidate];
   });
 }
 

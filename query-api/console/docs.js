@@ -25,10 +25,13 @@ function routeCard(path, method, operation) {
   if (operation.parameters) card.append(schemaBlock('Parameters', operation.parameters));
   const body = operation.requestBody?.content?.['application/json']?.schema;
   if (body) card.append(schemaBlock('Body', body));
+  const problems = [];
   for (const [status, response] of Object.entries(operation.responses ?? {})) {
     const schema = Object.values(response.content ?? {})[0]?.schema;
-    if (schema) card.append(schemaBlock(`Reply ${status}`, schema));
+    if (Number(status) >= 400 && schema?.properties?.code) problems.push(status);
+    else if (schema) card.append(schemaBlock(`Reply ${status}`, schema));
   }
+  if (problems.length > 0) card.append(element('div', 'note', `Problems: ${problems.join(', ')}`));
   return card;
 }
 

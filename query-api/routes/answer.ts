@@ -14,7 +14,7 @@ export const answerRoutes: RouteGroup = (app, deps) => {
       schema: {
         summary: 'Answers a question with citations, or says that it does not know',
         description:
-          'With `stream: true` the reply is `text/event-stream` with the events `retrieval`, `token`, `citation`, `done` and `error`.',
+          'With stream: true the reply is text/event-stream with the events retrieval, token, citation, done and error.',
         tags: ['questions'],
         body: AnswerRequest,
         response: responses(AnswerResponse, 400, 401, 413, 415, 503),
