@@ -1,4 +1,4 @@
-import type { EventEmitter } from 'node:events';
+import { once, type EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import pg from 'pg';
 import { FreshetError, SourceMisconfigured, SourceUnavailable } from '../../runtime/errors.ts';
@@ -113,9 +113,10 @@ export class PgSession implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.failure ??= new SourceUnavailable('The connection was closed.');
     this.lostListeners.clear();
-    const ended = this.client.end().catch(() => undefined);
-    this.wire.stream.destroy();
-    await ended;
+    void this.client.end().catch(() => undefined);
+    const { stream } = this.wire;
+    stream.destroy();
+    if (!stream.closed) await once(stream, 'close');
   }
 }
 

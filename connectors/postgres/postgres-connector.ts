@@ -44,7 +44,7 @@ class PostgresConnector implements Connector {
   private readonly ownership: Ownership = { instance: undefined, lastBackendPid: undefined };
   private status: ConnectorHealth = { state: 'connecting' };
   /** Once it has worked, a refusal is waited out: the operator's mend should not need a restart. */
-  private hasStreamed = false;
+  private hasWorked = false;
   private failures = 0;
   private failingSince: number | undefined;
 
@@ -87,10 +87,8 @@ class PostgresConnector implements Connector {
     const show = (change: Partial<ConnectorHealth>): void => {
       const { reason: _reason, ...rest } = this.status;
       this.status = { ...('state' in change ? rest : this.status), ...change };
-      if (change.state === 'streaming') {
-        this.hasStreamed = true;
-        this.connected(true);
-      }
+      if (change.state !== undefined) this.hasWorked = true;
+      if (change.state === 'streaming') this.connected(true);
       if (change.position !== undefined && this.status.state === 'streaming') this.working();
     };
     return await new SourceSession(this.options, this.ownership, show).run(resync, signal);
@@ -125,7 +123,7 @@ class PostgresConnector implements Connector {
   }
 
   private canWaitOut(error: FreshetError): boolean {
-    return error.fate === 'retry' || (this.hasStreamed && error.code === 'FRESHET_SOURCE_MISCONFIGURED');
+    return error.fate === 'retry' || (this.hasWorked && error.code === 'FRESHET_SOURCE_MISCONFIGURED');
   }
 
   private connected(is: boolean): void {

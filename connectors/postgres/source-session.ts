@@ -234,6 +234,7 @@ export class SourceSession {
     const from = confirmed < position ? confirmed : position;
     const proof =
       state.lastCommit && (parseLsn(state.lastCommit.endLsn) ?? ZERO_LSN) > from ? state.lastCommit : undefined;
+    let isStreaming = false;
     try {
       await using stream = await ReplicationStream.start(
         replication,
@@ -247,9 +248,12 @@ export class SourceSession {
         },
         signal,
       );
+      isStreaming = true;
       this.show({ state: 'streaming' });
       return await streamChanges(context, stream, { sql, proof }, signal);
     } catch (error) {
+      // Both can come between our look at the slot and its use; the second also in mid-stream (B08).
+      if (sqlState(error) === '42704' && !isStreaming) throw new ResyncRequired('slot-missing');
       if (sqlState(error) === '55000') throw new ResyncRequired('slot-lost');
       throw error;
     }
