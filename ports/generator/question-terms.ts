@@ -33,6 +33,7 @@ const GENERIC = new Set(
     .map(stem),
 );
 
+/** A content word of a question. */
 export interface QuestionTerm {
   readonly stem: string;
   /** How much its absence from the evidence counts; 1 for an ordinary content word. */

@@ -9,6 +9,7 @@ export interface Evidence {
   readonly kind: SentenceSpan['kind'];
 }
 
+/** The sentences that answer best, and how much of the question they cover. */
 export interface Selection {
   readonly evidence: readonly Evidence[];
   /** Weighted share, 0 to 1, of the question's content words that the best single passage holds. */
