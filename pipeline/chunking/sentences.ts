@@ -10,32 +10,19 @@ const ABBREVIATIONS = new Set(
 const MAX_ABBREVIATION_CHARS = 6;
 
 const STOP = 46;
-const EXCLAMATION = 33;
-const QUESTION = 63;
-const ELLIPSIS = 0x2026;
 
-/** Full stop, exclamation and question mark of Chinese and Japanese: they end a sentence without a space after them. */
-function isWideStop(unit: number): boolean {
-  return unit === 0x3002 || unit === 0xff01 || unit === 0xff1f || unit === 0xff61;
-}
+/** What a character can be to the end of a sentence: most are nothing, and one look at this table says so. */
+const NOTHING = 0;
+/** Ends a sentence when white space follows: `.`, `!`, `?`, `…`. */
+const NARROW_STOP = 1;
+/** Ends a sentence whatever follows: the stops of Chinese and Japanese. */
+const WIDE_STOP = 2;
+const stopKinds = new Uint8Array(65_536);
+for (const stop of '.!?…') stopKinds[stop.charCodeAt(0)] = NARROW_STOP;
+for (const stop of '。！？｡') stopKinds[stop.charCodeAt(0)] = WIDE_STOP;
 
 /** Quotes and brackets that may stand between the stop and the space. */
-function isCloser(unit: number): boolean {
-  return (
-    unit === 34 ||
-    unit === 39 ||
-    unit === 41 ||
-    unit === 93 ||
-    unit === 42 ||
-    unit === 95 ||
-    unit === 0x2019 ||
-    unit === 0x201d ||
-    unit === 0xbb ||
-    unit === 0x300d ||
-    unit === 0x300f ||
-    unit === 0xff09
-  );
-}
+const closers = new Set([...`"')]*_’”»」』）`].map((closer) => closer.charCodeAt(0)));
 
 const isLower = (unit: number): boolean => unit >= 97 && unit <= 122;
 const isAsciiLetter = (unit: number): boolean => isLower(unit | 32);
@@ -58,29 +45,37 @@ function isOpener(unit: number): boolean {
 /**
  * Calls `visit` with the start of every sentence of `text.slice(start, end)` but the first, in order. One pass; a decimal point, an
  * abbreviation or a stop before a small letter ends nothing.
+ * @param units code units of the text.
  */
-export function eachSentenceStart(text: string, start: number, end: number, visit: (at: number) => void): void {
+export function eachSentenceStart(
+  text: string,
+  units: Uint16Array,
+  start: number,
+  end: number,
+  visit: (at: number) => void,
+): void {
   let sentence = start;
-  let at = start;
-  while (at < end) {
-    const unit = text.charCodeAt(at++);
-    const wide = isWideStop(unit);
-    if (!wide && unit !== STOP && unit !== EXCLAMATION && unit !== QUESTION && unit !== ELLIPSIS) continue;
-    const stop = at - 1;
-    while (at < end && isEnd(text.charCodeAt(at))) at++;
-    let next = at;
+  for (let at = start; at < end; at++) {
+    const kind = stopKinds[units[at] ?? 0];
+    if (kind === NOTHING) continue;
+    const stop = at;
+    let wide = kind === WIDE_STOP;
+    for (; at + 1 < end; at++) {
+      const following = text.charCodeAt(at + 1);
+      const followingKind = stopKinds[following];
+      if (followingKind === NOTHING && !closers.has(following)) break;
+      wide ||= followingKind === WIDE_STOP;
+    }
+    const after = at + 1;
+    let next = after;
     while (next < end && isWhite(text.charCodeAt(next))) next++;
     if (next >= end) return;
-    if (next === at && !wide && !isWideStop(text.charCodeAt(at - 1))) continue;
-    if (unit === STOP && at === stop + 1 && isAbbreviation(text, sentence, stop)) continue;
-    if (!wide && isLower(text.charCodeAt(next))) continue;
+    if (!wide) {
+      if (next === after || isLower(text.charCodeAt(next))) continue;
+      if (after === stop + 1 && text.charCodeAt(stop) === STOP && isAbbreviation(text, sentence, stop)) continue;
+    }
     sentence = next;
-    at = next;
+    at = next - 1;
     visit(next);
   }
-}
-
-/** What may follow the first stop and still belong to the end of the sentence. */
-function isEnd(unit: number): boolean {
-  return isWideStop(unit) || unit === STOP || unit === EXCLAMATION || unit === QUESTION || isCloser(unit);
 }

@@ -1,3 +1,4 @@
+import { CodeUnits } from '../../ports/embedder/code-units.ts';
 import type { Tokenizer } from '../../ports/embedder/embedder.ts';
 import { isWhite, type Block } from './blocks.ts';
 import { eachSentenceStart } from './sentences.ts';
@@ -46,9 +47,12 @@ export function unitsOf(text: string, blocks: readonly Block[], options: UnitOpt
   return builder.units;
 }
 
+const codeUnits = new CodeUnits();
+
 class UnitBuilder {
   readonly units: Units = { starts: [], ends: [], tokens: [], weights: [], cuts: [], blocks: [] };
   readonly #text: string;
+  readonly #codeUnits: Uint16Array;
   readonly #maxTokens: number;
   readonly #maxChars: number;
   readonly #tokenizer: Tokenizer;
@@ -59,6 +63,7 @@ class UnitBuilder {
 
   constructor(text: string, options: UnitOptions) {
     this.#text = text;
+    this.#codeUnits = codeUnits.read(text);
     this.#maxTokens = options.maxTokens;
     this.#maxChars = options.maxTokens * MAX_CHARS_PER_TOKEN;
     this.#tokenizer = options.tokenizer;
@@ -83,7 +88,7 @@ class UnitBuilder {
       case 'quote': {
         let start = block.start;
         let cut = first;
-        eachSentenceStart(this.#text, block.start, block.end, (next) => {
+        eachSentenceStart(this.#text, this.#codeUnits, block.start, block.end, (next) => {
           this.#unit(start, next, cut);
           start = next;
           cut = Cut.sentence;

@@ -1,3 +1,4 @@
+import { CodeUnits } from './code-units.ts';
 import type { Tokenizer } from './embedder.ts';
 
 /** Classes of UTF-16 code units for splitting a text into words. */
@@ -42,14 +43,17 @@ export function eachWord(text: string, visit: (start: number, end: number) => vo
   }
 }
 
+const codeUnits = new CodeUnits();
+
 /** Words, punctuation marks and CJK ideographs, one token each: the tokens of `hashEmbedder`, and of any use without a model. */
 export const wordTokenizer: Tokenizer = {
   count(text) {
     const { length } = text;
+    const units = codeUnits.read(text);
     let count = 0;
     let before = SPACE;
     for (let at = 0; at < length; at++) {
-      const kind = classOf[text.charCodeAt(at)] ?? WORD;
+      const kind = classOf[units[at] ?? 0] ?? WORD;
       if (kind === SINGLE || (kind === WORD && before !== WORD)) count++;
       before = kind;
     }
@@ -57,11 +61,12 @@ export const wordTokenizer: Tokenizer = {
   },
   starts(text) {
     const { length } = text;
+    const units = codeUnits.read(text);
     let out = new Uint32Array(Math.min(length, (length >> 2) + 16));
     let count = 0;
     let before = SPACE;
     for (let at = 0; at < length; at++) {
-      const kind = classOf[text.charCodeAt(at)] ?? WORD;
+      const kind = classOf[units[at] ?? 0] ?? WORD;
       if (kind === SINGLE || (kind === WORD && before !== WORD)) {
         if (count === out.length) {
           const larger = new Uint32Array(Math.min(length, count * 2));

@@ -1,5 +1,6 @@
 import type { Tokenizer } from './embedder.ts';
 import { CharacterKind, characterKinds, normalizeCharacter } from './bert-characters.ts';
+import { CodeUnits } from './code-units.ts';
 import { PIECE_ID_MASK, PIECE_LENGTH_SHIFT, WordPieceVocabulary } from './wordpiece-vocabulary.ts';
 import { WordCache } from './wordpiece-cache.ts';
 
@@ -39,6 +40,7 @@ export class WordPieceTokenizer implements EncodingTokenizer {
   readonly #vocabulary: WordPieceVocabulary;
   readonly #cache = new WordCache();
   readonly #kinds = characterKinds();
+  readonly #codeUnits = new CodeUnits();
   readonly #unknown: number;
   readonly #maxWordChars: number;
   /** The word that is being read, normalised, and where each of its code units comes from. */
@@ -87,17 +89,18 @@ export class WordPieceTokenizer implements EncodingTokenizer {
     const word = this.#word;
     const max = this.#maxWordChars;
     const { length } = text;
+    const source = this.#codeUnits.read(text);
     this.#count = 0;
     let at = 0;
     while (at < length && this.#count < limit) {
-      const kind = kinds[text.charCodeAt(at)] ?? CharacterKind.complex;
+      const kind = kinds[source[at] ?? 0] ?? CharacterKind.complex;
       if (kind === CharacterKind.space) {
         at++;
         continue;
       }
       const start = at;
       if (kind === CharacterKind.single) {
-        word[0] = text.charCodeAt(at++);
+        word[0] = source[at++] ?? 0;
         this.#emitSingle(start, mode);
         continue;
       }
@@ -109,7 +112,7 @@ export class WordPieceTokenizer implements EncodingTokenizer {
       let complex = false;
       let units = 0;
       for (; at < length; at++, units++) {
-        let unit = text.charCodeAt(at);
+        let unit = source[at] ?? 0;
         const here = kinds[unit];
         if (here !== CharacterKind.letter) {
           if (here !== CharacterKind.complex) break;
