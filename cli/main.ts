@@ -5,8 +5,10 @@ import { runCli } from './run-cli.ts';
 /** What a shell reports for a process that SIGINT ended. */
 const EXIT_INTERRUPTED = 130;
 
-// A reader that has gone (`freshet status | head -1`) is no error of ours.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+// A reader that has gone (`freshet status | head -1`) is no error of ours: the verb goes on to its end, unheard.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') process.exit(1);
+});
 
 using stop = listenForStop(process, () => process.exit(EXIT_INTERRUPTED));
 const exitCode = await runCli(process.argv.slice(2), {

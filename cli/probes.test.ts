@@ -17,17 +17,17 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 describe('the data folder', () => {
   test('is fine when it is there, and when it can be created', async () => {
-    expect(await probeDataDir(folder)).toMatchObject({ ok: true, detail: folder });
+    expect(await probeDataDir(folder)).toMatchObject({ status: 'ok', message: folder });
     expect(await probeDataDir(join(folder, 'a', 'b'))).toMatchObject({
-      ok: true,
-      detail: `${folder}/a/b (will be created)`,
+      status: 'ok',
+      message: `${folder}/a/b (will be created)`,
     });
   });
 
   test('is a fault when a file stands in its way', async () => {
     await writeFile(join(folder, 'file'), '');
     expect(await probeDataDir(join(folder, 'file', 'b'))).toMatchObject({
-      ok: false,
+      status: 'fault',
       mend: expect.stringContaining('dataDir'),
     });
   });
@@ -43,21 +43,21 @@ describe('the port', () => {
     );
 
   test.each([
-    [200, true, 'held by a running Freshet'],
-    [404, false, 'taken by another program'],
-  ])('that answers /livez with %i is fine: %s', async (status, ok, words) => {
+    [200, 'ok', 'held by a running Freshet'],
+    [404, 'fault', 'taken by another program'],
+  ])('that answers /livez with %i is fine: %s', async (status, expected, words) => {
     const server = createServer((_request, response) => response.writeHead(status).end());
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
     const finding = await probePort(withPort(port), world);
     server.close();
     server.closeAllConnections();
-    expect(finding.ok).toBe(ok);
+    expect(finding.status).toBe(expected);
     expect(JSON.stringify(finding)).toContain(words);
   });
 
   test('that is free is fine', async () => {
-    expect(await probePort(withPort(0), world)).toMatchObject({ ok: true });
+    expect(await probePort(withPort(0), world)).toMatchObject({ status: 'ok' });
   });
 });
 
@@ -69,21 +69,25 @@ describe('the model', () => {
     await writeFile(join(folder, 'm', 'model.onnx'), 'weights');
     const sum = createHash('sha256').update('weights').digest('hex');
     await writeFile(join(folder, 'm', 'SHA256SUMS'), `${sum}  model.onnx\n`);
-    expect(await probeModel(models())).toEqual({ name: 'embedding model', ok: true, detail: 'm, checksums match' });
+    expect(await probeModel(models())).toEqual({
+      name: 'embedding model',
+      status: 'ok',
+      message: 'm, checksums match',
+    });
   });
 
   test('is a fault when a file is damaged, missing, or there is none at all', async () => {
-    expect(await probeModel(models())).toMatchObject({ ok: false, problem: 'its files are missing' });
+    expect(await probeModel(models())).toMatchObject({ status: 'fault', message: 'its files are missing' });
     await mkdir(join(folder, 'm'));
     await writeFile(join(folder, 'm', 'SHA256SUMS'), `${'0'.repeat(64)}  model.onnx\n`);
     expect(await probeModel(models())).toMatchObject({
-      ok: false,
-      problem: 'models/m/model.onnx is missing or damaged',
+      status: 'fault',
+      message: 'models/m/model.onnx is missing or damaged',
     });
     await writeFile(join(folder, 'm', 'model.onnx'), 'other weights');
     expect(await probeModel(models())).toMatchObject({
-      ok: false,
-      problem: 'models/m/model.onnx is missing or damaged',
+      status: 'fault',
+      message: 'models/m/model.onnx is missing or damaged',
     });
   });
 });

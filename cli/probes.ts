@@ -10,10 +10,10 @@ import { addressOf } from './client.ts';
 import { packageRoot } from './package-root.ts';
 import type { VerbContext } from './verb.ts';
 
-/** What a probe found; a fault comes with how to mend it. Holds no secrets. */
+/** What a probe found. A fault has to be mended before a start, a warning need not; both say how. Holds no secrets. */
 export type Finding =
-  | { readonly name: string; readonly ok: true; readonly detail: string }
-  | { readonly name: string; readonly ok: false; readonly problem: string; readonly mend: string };
+  | { readonly name: string; readonly status: 'ok'; readonly message: string }
+  | { readonly name: string; readonly status: 'warning' | 'fault'; readonly message: string; readonly mend: string };
 
 /** Whether state can be written where the config says. Creates nothing that is not needed: the nearest existing folder is tried. */
 export async function probeDataDir(dataDir: string): Promise<Finding> {
@@ -22,14 +22,14 @@ export async function probeDataDir(dataDir: string): Promise<Finding> {
   for (;;) {
     try {
       await access(folder, constants.W_OK | constants.X_OK);
-      return { name, ok: true, detail: folder === dataDir ? dataDir : `${dataDir} (will be created)` };
+      return { name, status: 'ok', message: folder === dataDir ? dataDir : `${dataDir} (will be created)` };
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       if (code !== 'ENOENT' || folder === dirname(folder))
         return {
           name,
-          ok: false,
-          problem: `${folder} cannot be written (${code ?? 'unknown reason'})`,
+          status: 'fault',
+          message: `${folder} cannot be written (${code ?? 'unknown reason'})`,
           mend: 'give this user the right to write there, or set dataDir (or FRESHET_DATA_DIR) to another folder',
         };
       folder = dirname(folder);
@@ -51,14 +51,20 @@ export async function probePort(
   const name = 'port';
   const { host, port } = config.server;
   const code = await listenError(host, port);
-  if (code === undefined) return { name, ok: true, detail: port === 0 ? 'any free one' : `${host}:${port} is free` };
+  if (code === undefined)
+    return { name, status: 'ok', message: port === 0 ? 'any free one' : `${host}:${port} is free` };
   if (code === 'EADDRINUSE' && (await isFreshet(`${addressOf(config)}/livez`, context)))
-    return { name, ok: true, detail: `${host}:${port} is held by a running Freshet` };
+    return { name, status: 'ok', message: `${host}:${port} is held by a running Freshet` };
   const problem =
     code === 'EADDRINUSE'
       ? `${host}:${port} is taken by another program`
       : `cannot listen on ${host}:${port} (${code})`;
-  return { name, ok: false, problem, mend: 'stop what listens there, or set server.host and server.port' };
+  return {
+    name,
+    status: 'fault',
+    message: problem,
+    mend: 'stop what listens there, or set server.host and server.port',
+  };
 }
 
 /** Why nothing can listen there; undefined when something can. */
@@ -94,12 +100,12 @@ export async function probeModel(folder: URL = new URL('models/', packageRoot())
   } catch {
     models = [];
   }
-  if (models.length === 0) return { name, ok: false, problem: 'its files are missing', mend };
+  if (models.length === 0) return { name, status: 'fault', message: 'its files are missing', mend };
   for (const model of models) {
     const broken = await firstBrokenFile(new URL(`${model}/`, folder));
-    if (broken) return { name, ok: false, problem: `models/${model}/${broken} is missing or damaged`, mend };
+    if (broken) return { name, status: 'fault', message: `models/${model}/${broken} is missing or damaged`, mend };
   }
-  return { name, ok: true, detail: `${models.join(', ')}, checksums match` };
+  return { name, status: 'ok', message: `${models.join(', ')}, checksums match` };
 }
 
 async function firstBrokenFile(folder: URL): Promise<string | undefined> {

@@ -29,9 +29,9 @@ const ASK_AGAIN_MS = 500;
 
 /** Questions that the documentation of our own runtime dependencies answers. */
 const questions = [
-  'How do I set a maximum size for the request body in Fastify?',
-  'How can I redact sensitive fields from the logs in pino?',
-  'What does the ttl option of lru-cache do?',
+  'Which Node.js versions does Fastify v5 support?',
+  'How do I verify a JWT with jose?',
+  'How do I close a Fastify server gracefully?',
 ] as const;
 
 /**
