@@ -14,7 +14,7 @@ export async function setup(context: VerbContext): Promise<ExitCode> {
   const ready = [`data folder ${config.dataDir}`, await makeTopics(config, context)];
   for (const source of config.sources) {
     if (source.kind !== 'postgres') continue;
-    const { setUpPublication } = await import('../connectors/postgres/set-up-publication.ts');
+    const { setUpPublication } = await import('../connectors/postgres/probe.ts');
     ready.push(`source ${source.name}: ${await setUpPublication(source, context.signal)}`);
   }
   context.output.result({ ready }, () => ready.map((step) => `ready  ${step}`));
