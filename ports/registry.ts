@@ -23,6 +23,7 @@ export interface AdapterParts {
 /** Bytes of the cache in the process's memory. */
 const CACHE_BYTES = 67_108_864;
 
+/** Where the log lies. */
 export function logPath(config: ResolvedConfig): string {
   return join(config.dataDir, 'log', 'log.db');
 }
@@ -55,11 +56,13 @@ export async function openDocumentStore(
   return openSqliteDocumentStore({ path, dimensions: model.dimensions, clock, logger });
 }
 
+/** The cache of vectors, by the config. */
 export async function openCache(_config: ResolvedConfig, { clock }: AdapterParts): Promise<Cache> {
   const { memoryCache } = await import('./cache/memory-cache.ts');
   return memoryCache({ maxBytes: CACHE_BYTES, clock });
 }
 
+/** The job scheduler, by the config. */
 export async function openJobs(_config: ResolvedConfig, { clock, logger }: AdapterParts): Promise<Jobs> {
   const { inProcessJobs } = await import('./jobs/in-process-jobs.ts');
   return inProcessJobs({ clock, logger });
@@ -79,6 +82,7 @@ export async function openEmbedder(config: ResolvedConfig, { logger }: AdapterPa
   }
 }
 
+/** The generator that the config names. */
 export async function openGenerator(config: ResolvedConfig): Promise<Generator> {
   switch (config.generator.kind) {
     case 'extractive': {

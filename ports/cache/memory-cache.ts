@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Cache } from './cache.ts';
 
+/** How much the cache may hold, and by which clock entries age. */
 export interface MemoryCacheOptions {
   /** Bytes that keys and values may take together. */
   readonly maxBytes: number;

@@ -23,6 +23,7 @@ import { DocumentReads } from './sqlite/read-documents.ts';
 import { createSchema, PAGE_BYTES } from './sqlite/schema.ts';
 import { SearchLegs, type Ranked } from './sqlite/search-legs.ts';
 
+/** Where the index lies and how long its vectors are. */
 export interface SqliteDocumentStoreOptions {
   /** A file, whose folder is created; or `:memory:`. */
   readonly path: string;

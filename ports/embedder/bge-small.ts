@@ -12,6 +12,7 @@ const DIMENSIONS = 384;
 export const MAX_POSITIONS = 512;
 /** Tokens before and after each text. */
 export const CLS_TOKEN = 101;
+/** Ends each text. */
 export const SEP_TOKEN = 102;
 /** The model was trained with it in front of queries, and with nothing in front of passages. */
 export const QUERY_PREFIX = 'Represent this sentence for searching relevant passages: ';

@@ -7,6 +7,7 @@ import type { OnnxClose, OnnxReply, OnnxRequest } from './onnx-worker.ts';
 /** Passages that a thread has at once: the one it runs and the next, so that it never waits for this thread. */
 const PASSAGES_PER_THREAD = 2;
 
+/** How many threads there may be, and how one is made. */
 export interface ModelThreadsOptions {
   /** Most threads. The first starts at once, another when passages wait for it. */
   readonly threads: number;

@@ -7,6 +7,7 @@ import { ModelThreads } from './model-threads.ts';
 import type { OnnxWorkerOptions } from './onnx-worker.ts';
 import type { WordPieceTokenizer } from './wordpiece.ts';
 
+/** How many threads the model may use. */
 export interface OnnxEmbedderOptions {
   /** Threads of the model, each with a copy of its weights; 0: one fewer than the cores, at least one. */
   readonly threads: number;

@@ -88,4 +88,5 @@ export class WordPieceVocabulary {
 
 /** Where the length stands in what `longestAt` returns. */
 export const PIECE_LENGTH_SHIFT = 20;
+/** Where the id stands in what `longestAt` returns. */
 export const PIECE_ID_MASK = (1 << PIECE_LENGTH_SHIFT) - 1;

@@ -3,6 +3,7 @@ import { classify, NotFound } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Job, Jobs } from './jobs.ts';
 
+/** The clock that the schedule goes by, and where failures are told. */
 export interface InProcessJobsOptions {
   readonly clock: Clock;
   readonly logger: Logger;
@@ -94,6 +95,7 @@ async function end(scheduled: Scheduled): Promise<void> {
   await scheduled.running;
 }
 
+/** Jobs in timers of this process: once at a time per name, in this process only. */
 export function inProcessJobs(options: InProcessJobsOptions): Jobs {
   return new InProcessJobs(options);
 }

@@ -21,6 +21,7 @@ import { SqliteLogReader } from './sqlite/reader.ts';
 import { createSchema, recordId, type PartitionNumber } from './sqlite/schema.ts';
 import { Topics } from './sqlite/topics.ts';
 
+/** Where the log lies, and by which clock records are stamped. */
 export interface SqliteLogOptions {
   /** A file, whose folder is created; or `:memory:`. */
   readonly path: string;

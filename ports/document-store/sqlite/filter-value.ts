@@ -28,6 +28,7 @@ function zoneOffsetMs(zone: string): number {
   return (zone.startsWith('-') ? -1 : 1) * (hours * 60 + minutes) * 60_000;
 }
 
+/** A value of a filter in every form that stored values are compared by. */
 export function filterValue(value: string | number | boolean): FilterValue {
   if (typeof value === 'number') return { text: String(value), number: value, timeMs: null };
   if (typeof value === 'boolean') return { text: String(value), number: null, timeMs: null };

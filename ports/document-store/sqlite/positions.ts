@@ -13,6 +13,7 @@ interface LaneRow {
 }
 
 type Place = Pick<LaneRow, 'epoch' | 'position' | 'committed_at'>;
+/** Up to where a position counts: searchable by words, or complete with vectors. */
 export type Level = AdvancePosition['level'];
 
 /** A position as a number: an LSN, or decimal digits. Undefined when it is neither. */

@@ -11,6 +11,7 @@ import type { Topics } from './topics.ts';
 
 /** A member that has not renewed its lease for this long has lost its partitions, ms. A killed process loses them at once. */
 const LEASE_MS = 10_000;
+/** How often a member renews its lease, ms: two renewals may fail before it is taken for dead. */
 export const LEASE_RENEWAL_MS = LEASE_MS / 3;
 
 const HOST = hostname();

@@ -7,19 +7,23 @@ import type { Offset } from '../log.ts';
  * table itself and appending needs no index: 22 bits of partition, 41 bits of offset.
  */
 export const OFFSET_BITS = 41n;
+/** Highest offset of a partition. */
 export const LAST_OFFSET = (1n << OFFSET_BITS) - 1n;
 
 /** Number of a partition over all topics of the log, from 1. */
 export type PartitionNumber = bigint;
 
+/** Row number of a record, from its partition and offset. */
 export function recordId(partition: PartitionNumber, offset: bigint): bigint {
   return (partition << OFFSET_BITS) | offset;
 }
 
+/** The offset in a row number. */
 export function offsetOf(recordId: bigint): Offset {
   return (recordId & LAST_OFFSET) as Offset;
 }
 
+/** The partition in a row number. */
 export function partitionOf(recordId: bigint): PartitionNumber {
   return recordId >> OFFSET_BITS;
 }

@@ -11,6 +11,7 @@ export interface OwnedPartition {
   readonly owner: bigint | undefined;
 }
 
+/** What one member has to do, so that the partitions are shared evenly. */
 export interface Share {
   /** Partitions that are this member's when the plan has been carried out. */
   readonly owned: readonly bigint[];

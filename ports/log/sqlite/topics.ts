@@ -3,6 +3,7 @@ import type { Sqlite, Statement } from '../../sqlite.ts';
 import type { TopicSpec } from '../log.ts';
 import type { PartitionNumber } from './schema.ts';
 
+/** A topic as it was created. */
 export interface Topic {
   readonly name: string;
   readonly compacted: boolean;
@@ -11,6 +12,7 @@ export interface Topic {
   readonly numbers: readonly PartitionNumber[];
 }
 
+/** One partition of a topic, from 0. */
 export interface Partition {
   readonly topic: string;
   readonly partition: number;
