@@ -1,3 +1,4 @@
+import type { Clock } from '../../runtime/clock.ts';
 import { SourceMisconfigured } from '../../runtime/errors.ts';
 import type { PostgresSourceConfig, TableConfig } from '../../runtime/config/config.ts';
 import { TEXT, type ColumnType } from './column-value.ts';
@@ -166,6 +167,21 @@ WHERE t.typoutput = 'array_out'::regproc OR t.oid IN (16, 20, 21, 23)`;
 
 const BOOLEAN_OID = 16;
 
+const VISIBLE_ATTEMPTS = 50;
+const VISIBLE_RETRY_MS = 10;
+
+/**
+ * Waits until the catalog shows the types. The server streams a transaction as soon as its commit is on disk, a moment before other
+ * sessions see what it has created. A type that was dropped since never shows; its values stay text.
+ */
+async function visible(oids: readonly number[], sql: PgSession, clock: Clock, signal: AbortSignal): Promise<void> {
+  for (let attempt = 0; attempt < VISIBLE_ATTEMPTS; attempt++) {
+    const rows = await sql.query('SELECT oid FROM pg_type WHERE oid = ANY($1::oid[])', [`{${oids.join()}}`], signal);
+    if (rows.length === new Set(oids).size) return;
+    await clock.sleep(VISIBLE_RETRY_MS, signal);
+  }
+}
+
 /**
  * Types by number: those whose values are not plain text. Read again when a relation uses a number that is not known, since types
  * come while we run.
@@ -175,8 +191,10 @@ export class ColumnTypes {
   private readonly asked = new Set<number>();
 
   /** Reads the catalog when one of `oids` is new. */
-  async learn(oids: readonly number[], sql: PgSession, signal: AbortSignal): Promise<void> {
-    if (oids.every((oid) => this.asked.has(oid))) return;
+  async learn(oids: readonly number[], sql: PgSession, clock: Clock, signal: AbortSignal): Promise<void> {
+    const unknown = oids.filter((oid) => !this.asked.has(oid));
+    if (unknown.length === 0) return;
+    await visible(unknown, sql, clock, signal);
     const rows = await sql.query(TYPES_SQL, [], signal);
     const elements = new Map(rows.map((row) => [Number(row['oid']), row]));
     const typeOf = (oid: number): ColumnType => {

@@ -145,7 +145,7 @@ async function readTable(
 
 /** The captured columns in a fixed order, with their types by the catalog. */
 async function tableLayout(
-  { types }: SourceContext,
+  { types, clock }: SourceContext,
   sql: PgSession,
   table: CapturedTable,
   signal: AbortSignal,
@@ -156,7 +156,7 @@ async function tableLayout(
     signal,
   );
   const oids = new Map(rows.map((row) => [row['attname'] ?? '', Number(row['atttypid'])]));
-  await types.learn([...oids.values()], sql, signal);
+  await types.learn([...oids.values()], sql, clock, signal);
   const columns = [...table.columns].map((name) => ({ name, type: types.get(oids.get(name) ?? 0) }));
   return { table, columns };
 }

@@ -210,12 +210,13 @@ class ChangeReader {
 
   /** Takes over how a table looks from here on. Tables go by number, so that a renamed one stays what it was. */
   private async learn(relation: Relation, signal: AbortSignal): Promise<void> {
-    const { tables, types, logger } = this.context;
+    const { tables, types, logger, clock } = this.context;
     const table = tables.find(({ oid }) => oid === relation.oid);
     if (!table) return;
     await types.learn(
       relation.columns.map(({ typeOid }) => typeOid),
       this.sql,
+      clock,
       signal,
     );
     const isIdentity = (name: string): boolean =>

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
@@ -19,6 +19,7 @@ export default async function setup(project: TestProject): Promise<(() => Promis
     return undefined;
   }
   const folder = await mkdtemp(join(tmpdir(), 'freshet-test-postgres-'));
+  await chmod(folder, 0o755); // enterable by the server's user, so that everything stays in this one folder
   const server = await startEmbeddedPostgres({
     dataDir: join(folder, 'data'),
     unsafeFast: true,
