@@ -2,7 +2,7 @@
  * What the filter knows, under the names that Presidio uses, so that a policy can be carried over.
  */
 
-/** Every entity; the order decides between matches of equal evidence and length. */
+/** Every entity; the order decides between matches of equal evidence and length, so those that take any digits come last. */
 export const ENTITIES = [
   'SECRET',
   'URL_CREDENTIALS',
@@ -11,13 +11,8 @@ export const ENTITIES = [
   'CREDIT_CARD',
   'IBAN_CODE',
   'CRYPTO',
-  'PHONE_NUMBER',
-  'TR_PHONE_NUMBER',
-  'PH_MOBILE_NUMBER',
   'IP_ADDRESS',
   'MAC_ADDRESS',
-  'DATE_OF_BIRTH',
-  'DATE_TIME',
   'US_SSN',
   'US_ITIN',
   'ABA_ROUTING_NUMBER',
@@ -102,6 +97,11 @@ export const ENTITIES = [
   'TR_LICENSE_PLATE',
   'PH_TIN',
   'AE_EMIRATES_ID',
+  'PHONE_NUMBER',
+  'TR_PHONE_NUMBER',
+  'PH_MOBILE_NUMBER',
+  'DATE_OF_BIRTH',
+  'DATE_TIME',
 ] as const;
 
 export type Entity = (typeof ENTITIES)[number];

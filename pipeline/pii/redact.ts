@@ -73,17 +73,21 @@ function originalEnd(view: View, end: number): number {
 
 type Judge = (start: number, end: number, entity: Entity, evidence: Evidence) => number;
 
-/** Rank of a match, 0 when its evidence is not enough. A word beside it counts more than any form. */
+/** A word beside a number counts for so much that a checksum with one outranks a form that needs none. */
+const CONTEXT_RANK = 4;
+const UNMISTAKABLE_RANK = EVIDENCE.form + CONTEXT_RANK + 0.5;
+
+/** Rank of a match, 0 when its evidence is not enough. */
 function contextJudge(view: View, field: Field, policy: PiiPolicy): Judge {
   let known: { start: number; end: number; entities: ReadonlySet<Entity> } | undefined;
   const lead = field.text.length - field.text.trimStart().length;
   const tail = field.text.trimEnd().length;
   return (start, end, entity, evidence) => {
     const grade = EVIDENCE[evidence];
-    if (grade === EVIDENCE.unmistakable) return grade;
+    if (grade === EVIDENCE.unmistakable) return UNMISTAKABLE_RANK;
     if (known?.start !== start || known.end !== end)
       known = { start, end, entities: policy.context.around(view, start, end, field.name) };
-    if (known.entities.has(entity)) return grade + EVIDENCE.unmistakable;
+    if (known.entities.has(entity)) return grade + CONTEXT_RANK;
     if (grade === EVIDENCE.hint) return 0;
     if (policy.isExplicit) return grade;
     const isAlone = field.isMetadata !== true && originalOffset(view, start) <= lead && originalEnd(view, end) >= tail;

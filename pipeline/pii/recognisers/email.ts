@@ -49,7 +49,7 @@ function findEmail(scan: Scan, at: number): void {
   while (start > 0 && at - start < MAX_LOCAL && (CLASS[bytes[start - 1] ?? 0] ?? 0) & LOCAL) start--;
   // What precedes an address in URLs, code and markup is legal in a local part, but is hardly ever meant as one.
   for (let i = at - 1; i >= start; i--) {
-    if ("/=?&'`{|}*#$!^~%".includes(String.fromCharCode(bytes[i] ?? 0))) {
+    if ("/=?&'`{|}*#$!^~%".includes(String.fromCharCode(bytes[i] ?? 0)) && !isApostrophe(bytes, i)) {
       start = i + 1;
       break;
     }
@@ -60,6 +60,9 @@ function findEmail(scan: Scan, at: number): void {
   if (start === at || bytes[at - 1] === DOT || bytes[start - 1] === AT) return;
   scan.add(start, end, 'EMAIL_ADDRESS', 'unmistakable');
 }
+
+/** `o'brien@`: a quotation mark has no letter in front of it. */
+const isApostrophe = (bytes: Buffer, at: number): boolean => bytes[at] === 39 && isAlphanumericAt(bytes, at - 1);
 
 /** `redis://user:password@host` is a URL; its secrets are URL_CREDENTIALS. */
 function isUserInfo(bytes: Buffer, start: number): boolean {

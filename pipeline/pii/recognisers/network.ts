@@ -92,27 +92,32 @@ export const ipAddress: Recogniser = {
 const MAC =
   /^(?:[0-9A-F]{2}(?::[0-9A-F]{2}){5}|[0-9A-F]{2}(?:-[0-9A-F]{2}){5}|[0-9A-F]{4}\.[0-9A-F]{4}\.[0-9A-F]{4})$/i;
 
+const MAC_LENGTH = 17;
+const CISCO_LENGTH = 14;
+
 function addMac(scan: Scan, start: number, width: number): void {
   const { bytes } = scan;
   const end = start + width;
   if (end > scan.length || (start > 0 && isAlphanumericAt(bytes, start - 1)) || isAlphanumericAt(bytes, end)) return;
   const text = bytes.toString('latin1', start, end);
   const hex = text.replace(/[^0-9A-Fa-f]/g, '');
-  if (!MAC.test(text) || /^(?:0+|f+)$/i.test(hex)) return;
+  if (!MAC.test(text) || /^(?:0{12}|f{12})$/i.test(hex)) return;
+  // Three groups of digits alone are a number with separators.
+  if (width === CISCO_LENGTH && /^\d{12}$/.test(hex)) return;
   const separator = text.charCodeAt(2);
   if (bytes[start - 1] === separator || (bytes[end] === separator && isAlphanumericAt(bytes, end + 1))) return;
   scan.add(start, end, 'MAC_ADDRESS', 'unmistakable');
 }
 
 function findMacByColon(scan: Scan, at: number): void {
-  if (scan.bytes[at + 3] === COLON && scan.bytes[at - 3] !== COLON) addMac(scan, at - 2, 17);
+  if (scan.bytes[at + 3] === COLON && scan.bytes[at - 3] !== COLON) addMac(scan, at - 2, MAC_LENGTH);
 }
 
 function findMacByWord(scan: Scan, at: number): void {
   const { bytes } = scan;
-  if (bytes[at + 2] === HYPHEN && bytes[at + 5] === HYPHEN) addMac(scan, at, 17);
+  if (bytes[at + 2] === HYPHEN && bytes[at + 5] === HYPHEN) addMac(scan, at, MAC_LENGTH);
   else if (bytes[at + 4] === DOT && bytes[at + 9] === DOT && (CLASS[bytes[at + 1] ?? 0] ?? 0) & (DIGIT | HEX))
-    addMac(scan, at, 14);
+    addMac(scan, at, CISCO_LENGTH);
 }
 
 export const macAddress: Recogniser = {

@@ -85,6 +85,7 @@ function readNumber(scan: Scan, at: number): Written | undefined {
 }
 
 const NANP = /^1?[2-9]\d{2}[2-9]\d{6}$/;
+const BRITISH_MOBILE = /^07\d{9}$/;
 /** Years, dates, and numbers that count from zero. */
 const DATE =
   /^(?:(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])|(?:0[1-9]|[12]\d|3[01])(?:0[1-9]|[12]\d|3[01])(?:19|20)\d{2})$/;
@@ -94,7 +95,7 @@ function evidenceOf(number: Written): Evidence | undefined {
   const isGrouped = groups.length > 1;
   if (DATE.test(digits) && groups.length !== 2) return undefined;
   if (number.isInternational) {
-    if (digits.startsWith('0') || digits.length < 8) return undefined;
+    if (digits.startsWith('0') || digits.length < 8 || (digits.startsWith('1') && !NANP.test(digits))) return undefined;
     return isGrouped || digits.length >= 10 ? 'unmistakable' : 'form';
   }
   if (separators.size > 2) return 'hint';
@@ -106,6 +107,7 @@ function evidenceOf(number: Written): Evidence | undefined {
   // One digit in front is an ISBN.
   if (isTrunk && groups.length >= 3 && (groups[0] ?? 0) > 1 && separators.size === 1 && !separators.has(SLASH))
     return separators.has(DOT) ? 'checksum' : 'unmistakable';
+  if (isGrouped && BRITISH_MOBILE.test(digits)) return 'unmistakable';
   return isTrunk || number.hasParentheses ? 'form' : 'hint';
 }
 
@@ -135,7 +137,7 @@ function phoneOf(entity: Entity, country: string, national: RegExp, context: str
     const local = isInternational ? `0${digits.slice(country.length)}` : digits;
     if (national.test(local)) scan.add(number.start, number.end, entity, isInternational ? 'unmistakable' : 'form');
   };
-  return { entity, context, detectors: [{ trigger: 'number', find }] };
+  return { entity, isOptIn: true, context, detectors: [{ trigger: 'number', find }] };
 }
 
 /** Ten digits behind the trunk prefix, the first from 2 to 5. */

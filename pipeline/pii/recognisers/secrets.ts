@@ -65,7 +65,7 @@ function findToken(scan: Scan, at: number): void {
   while (!isAlphanumericAt(bytes, end - 1) && end > start) end--;
   if (end - start - prefix.length < length) return;
   const text = bytes.toString('latin1', start, Math.min(end, start + 256));
-  if (prefix === 'eyJ' ? !/^eyJ[\w-]{8,}\.eyJ?[\w-]{4,}/.test(text) : isPadding(text)) return;
+  if (prefix === 'eyJ' ? !text.includes('.eyJ') : isPadding(text)) return;
   scan.add(start, end, 'SECRET', 'unmistakable');
 }
 
@@ -84,31 +84,27 @@ const MAX_ALGORITHM = 24;
 
 /** A PEM or OpenSSH private key; without its end line, as far as the Base64 goes. */
 function findPrivateKeys(scan: Scan): void {
-  const { bytes } = scan;
-  const text = bytes.subarray(0, scan.length);
-  let from = 0;
-  for (;;) {
-    const mark = text.indexOf(KEY_MARK, from, 'latin1');
-    if (mark < 0) return;
-    const window = Math.max(0, mark - KEY_BEGIN.length - MAX_ALGORITHM);
-    const begin = text.subarray(window, mark).lastIndexOf(KEY_BEGIN, undefined, 'latin1');
-    from = mark + KEY_MARK.length;
+  const text = scan.bytes.subarray(0, scan.length);
+  let mark = text.indexOf(KEY_MARK, 0, 'latin1');
+  while (mark >= 0) {
+    const begin = beginOfKey(text, mark);
+    const body = mark + KEY_MARK.length;
+    mark = text.indexOf(KEY_MARK, body, 'latin1');
     if (begin < 0) continue;
-    let end = from;
-    while (end < scan.length && isKeyByte(bytes[end] ?? 0)) end++;
-    if (
-      text
-        .subarray(end, end + 9)
-        .toString('latin1')
-        .startsWith('----END ') ||
-      bytes[end - 1] === 45
-    ) {
-      const close = text.subarray(end, end + 64).indexOf(KEY_MARK, 0, 'latin1');
-      if (close >= 0) end += close + KEY_MARK.length;
-    }
-    scan.add(window + begin, end, 'SECRET', 'unmistakable');
-    from = end;
+    const next = mark < 0 ? -1 : beginOfKey(text, mark);
+    const limit = next >= 0 ? next : mark >= 0 ? mark : text.length;
+    let end = body;
+    while (end < limit && isKeyByte(text[end] ?? 0)) end++;
+    if (end === mark) end += KEY_MARK.length;
+    scan.add(begin, end, 'SECRET', 'unmistakable');
   }
+}
+
+/** Where the line with the mark begins a key; -1 when it ends one. */
+function beginOfKey(text: Buffer, mark: number): number {
+  const window = Math.max(0, mark - KEY_BEGIN.length - MAX_ALGORITHM);
+  const at = text.subarray(window, mark).lastIndexOf(KEY_BEGIN, undefined, 'latin1');
+  return at < 0 ? -1 : window + at;
 }
 
 /** Base64, white space, hyphens, the escapes `\n` of keys inside JSON, and the header lines of old PEM. */
@@ -144,6 +140,7 @@ const SECRET_NAMES = new Set([
   'apisecret',
   'consumersecret',
   'accountkey',
+  'authorization',
   'sharedaccesskey',
 ]);
 const MAX_NAME = 40;
@@ -156,13 +153,16 @@ function findAssignment(scan: Scan, at: number): void {
   const { bytes } = scan;
   let start = at + 1;
   while (bytes[start] === 32 && start - at < 4) start++;
+  // `Authorization: Bearer ...`: the scheme stays.
+  const scheme = /^["']?(?:Bearer|Basic|Token) /i.exec(bytes.toString('latin1', start, start + 8));
+  if (scheme) start += scheme[0].length;
   const quote = bytes[start];
   const isQuoted = quote === 34 || quote === 39 || quote === 96;
   if (isQuoted) start++;
   let end = start;
   while (end < scan.length && end - start < MAX_SECRET && isValueByte(bytes[end] ?? 0, isQuoted ? quote : 0)) end++;
   if (isQuoted ? bytes[end] !== quote : false) return;
-  while (!isQuoted && end > start && ',.;:!?)'.includes(String.fromCharCode(bytes[end - 1] ?? 0))) end--;
+  while (!isQuoted && end > start && ',.;:)'.includes(String.fromCharCode(bytes[end - 1] ?? 0))) end--;
   if (looksSecret(bytes.toString('latin1', start, end), isQuoted)) scan.add(start, end, 'SECRET', 'unmistakable');
 }
 
@@ -211,15 +211,15 @@ function isSecretName(name: string): boolean {
 function looksSecret(value: string, isQuoted: boolean): boolean {
   if (value.length < (isQuoted ? 6 : 8)) return false;
   if (!/\d/.test(value) || !/[A-Za-z]/.test(value)) return false;
-  if (/[(){}[\]<>]|^\$|\$\{|^%|\.\.\.|\*\*|xxx|^process\.|^env\.|^os\.|^[A-Z]+(?:_[A-Z0-9]+)+$/i.test(value))
-    return false;
+  if (/[(){}[\]<>]|^\$|\$\{|^%|\.\.\.|\*\*|xxx|^process\.|^env\.|^os\./i.test(value)) return false;
   if (
     /^(?:my|your|some|the|a|test|example|change|insert|dummy|fake|secret|password|pass|passwd|user|foo|bar)/i.test(
       value,
     )
   )
     return false;
-  return isQuoted || !/^[a-z]+\.[a-z0-9_.]+$/i.test(value);
+  if (/^[A-Z][A-Z0-9_]{1,255}$/.test(value) && value.includes('_')) return false; // the name of a variable
+  return isQuoted || !/^[a-z]{1,64}\.[a-z0-9_.]{1,255}$/i.test(value);
 }
 
 /** User name and password of a URL, without which it stays readable: `postgres://[URL_CREDENTIALS]@host`. */
