@@ -55,9 +55,9 @@ function readLine(text: string, start: number, line: Line): void {
   line.first = first;
 }
 
-/** White space within a line, the wide and no-break kinds too. */
+/** White space as JavaScript's `\s` and `trim` mean it. */
 export function isWhite(unit: number): boolean {
-  if (unit <= SPACE) return true;
+  if (unit <= SPACE) return unit === SPACE || (unit >= TAB && unit <= RETURN);
   if (unit < 0xa0) return false;
   return (
     unit === 0xa0 ||

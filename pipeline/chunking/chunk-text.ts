@@ -37,32 +37,48 @@ export function chunkText(text: string, format: 'text' | 'markdown', options: Ch
     const to = bounds[s + 1] ?? 0;
     const firsts = pack(text, units, bounds[s] ?? 0, to, options.maxTokens);
     for (let p = 0; p < firsts.length; p++) {
-      spans.push(spanOf(units, firsts[p] ?? 0, firsts[p + 1] ?? to, options, path));
+      const first = firsts[p] ?? 0;
+      const earliest = repeatedFrom(blocks, units, firsts[p - 1] ?? first, first);
+      spans.push(spanOf(units, earliest, first, firsts[p + 1] ?? to, options, path));
     }
   }
   return spans;
 }
 
-function spanOf(units: Units, first: number, next: number, options: ChunkOptions, path: HeadingPath): PassageSpan {
+/** The first unit that the passage from `first` may repeat: sentences of its own paragraph, but not the whole passage before. */
+function repeatedFrom(blocks: readonly Block[], units: Units, previous: number, first: number): number {
+  const block = units.blocks[first] ?? 0;
+  // At the border of two blocks the text itself begins anew, and rows and lines of code are no sentences.
+  if (!isProse(blocks[block])) return first;
+  let earliest = first;
+  while (earliest > previous + 1 && units.cuts[earliest] === Cut.sentence && units.blocks[earliest - 1] === block) {
+    earliest--;
+  }
+  return earliest;
+}
+
+function spanOf(
+  units: Units,
+  earliest: number,
+  first: number,
+  next: number,
+  options: ChunkOptions,
+  path: HeadingPath,
+): PassageSpan {
   let tokens = 0;
   let weight = 0;
   for (let i = first; i < next; i++) {
     tokens += units.tokens[i] ?? 0;
     weight += units.weights[i] ?? 0;
   }
-  const headings = path.at(units.blocks[first] ?? 0, units.cuts[first] ?? Cut.never);
-  const room = Math.min(options.overlapTokens, options.maxTokens - weight);
+  let room = Math.min(options.overlapTokens, options.maxTokens - weight);
   let start = first;
-  let repeated = 0;
-  // Only inside one paragraph: at the border of two blocks the text itself begins anew.
-  const block = units.blocks[first] ?? 0;
-  while (isProse(path.blocks[block]) && units.cuts[start] === Cut.sentence && units.blocks[start - 1] === block) {
-    const tokensBefore = units.weights[start - 1] ?? 0;
-    if (repeated + tokensBefore > room) break;
-    repeated += tokensBefore;
-    tokens += units.tokens[start - 1] ?? 0;
+  while (start > earliest && (units.weights[start - 1] ?? 0) <= room) {
     start--;
+    room -= units.weights[start] ?? 0;
+    tokens += units.tokens[start] ?? 0;
   }
+  const headings = path.at(units.blocks[first] ?? 0, units.cuts[first] ?? Cut.never);
   return { start: units.starts[start] ?? 0, end: units.ends[next - 1] ?? 0, headings, tokens };
 }
 
@@ -71,25 +87,28 @@ const isProse = (block: Block | undefined): boolean =>
 
 /** The headings above a block, for blocks that are asked for in ascending order. */
 class HeadingPath {
-  readonly blocks: readonly Block[];
+  readonly #blocks: readonly Block[];
   #stack: Block[] = [];
   #titles: readonly string[] = [];
   #block = 0;
 
   constructor(blocks: readonly Block[]) {
-    this.blocks = blocks;
+    this.#blocks = blocks;
   }
 
   /** @param cut before the passage: one inside a table adds the table's header row. */
   at(block: number, cut: Cut): readonly string[] {
     for (; this.#block < block; this.#block++) {
-      const passed = this.blocks[this.#block];
+      const passed = this.#blocks[this.#block];
       if (passed?.kind !== 'heading') continue;
       while (this.#stack.length > 0 && (this.#stack.at(-1)?.level ?? 0) >= passed.level) this.#stack.pop();
       this.#stack.push(passed);
       this.#titles = this.#stack.map((heading) => heading.title).filter((title) => title !== '');
     }
-    const here = this.blocks[block];
+    const here = this.#blocks[block];
+    if (here?.kind === 'heading') {
+      return this.#stack.filter((above) => above.level < here.level && above.title !== '').map((above) => above.title);
+    }
     const insideTable = here?.kind === 'table' && cut < Cut.item && here.title !== '';
     return insideTable ? [...this.#titles, here.title] : this.#titles;
   }

@@ -16,30 +16,50 @@ const BLOCKS = new Set(
 const LEADING_MARK = /^(#{1,6}(?=\s)|[-+*](?=\s)|>|`{3,}|~{3,}|={1,}$|-{1,}$|\d{1,9}[.)](?=\s))/;
 const MAX_LIST_INDENT = 6;
 
+/** Dropped elements whose content the parser reads as text, not as markup. */
+const RAW = new Set('script style iframe noscript textarea'.split(' '));
+/** Browsers flatten what is nested deeper (Blink: 512); the parser's stack costs time in proportion to its depth at every tag. */
+const MAX_DEPTH = 512;
+
 /**
  * The readable text of a page as light Markdown: headings, lists, tables, code and paragraphs; scripts, styles, navigation and forms
- * are dropped, an image is its alternative text. One pass over the events of the parser, whatever the nesting; broken markup is read
- * as browsers would.
+ * are dropped, an image is its alternative text. Broken markup is read as browsers would, and from a place nested deeper than 512
+ * elements the rest is read as if the page began there. Linear in the length of the page.
  */
 export function htmlToText(html: string): string {
   const writer = new MarkdownWriter();
-  const parser = new Parser(
-    {
-      onopentag: (name, attributes) => {
-        writer.open(name, attributes);
-      },
-      ontext: (text) => {
-        writer.text(text);
-      },
-      onclosetag: (name) => {
-        writer.close(name);
-      },
+  for (let at = 0; at < html.length;) {
+    at += readPage(at === 0 ? html : html.slice(at), writer);
+    writer.endPage();
+  }
+  return writer.text();
+}
+
+/** Reads until the end or until it is too deep, and returns how many characters it has read. */
+function readPage(html: string, writer: MarkdownWriter): number {
+  let depth = 0;
+  let read = html.length;
+  const parser = new Parser({
+    onopentag: (name, attributes) => {
+      if (read < html.length) return;
+      writer.open(name, attributes);
+      // The next page must not begin in what is no markup.
+      if (++depth > MAX_DEPTH && !RAW.has(name)) {
+        read = parser.endIndex + 1;
+        parser.pause();
+      }
     },
-    { decodeEntities: true, lowerCaseTags: true },
-  );
+    ontext: (text) => {
+      if (read === html.length) writer.append(text);
+    },
+    onclosetag: (name) => {
+      depth--;
+      if (read === html.length) writer.close(name);
+    },
+  });
   parser.write(html);
-  parser.end();
-  return writer.finish();
+  if (read === html.length) parser.end();
+  return read;
 }
 
 class MarkdownWriter {
@@ -75,7 +95,7 @@ class MarkdownWriter {
         this.#flush();
         return;
       case 'img':
-        this.text(attributes['alt'] ?? '');
+        this.append(attributes['alt'] ?? '');
         return;
       case 'pre':
         this.#flush();
@@ -146,15 +166,26 @@ class MarkdownWriter {
     }
   }
 
-  text(text: string): void {
+  append(text: string): void {
     if (this.#dropped > 0) return;
     this.#line += this.#code > 0 ? text : text.replace(/[\t\n\f\r ]+/g, ' ');
   }
 
-  finish(): string {
-    this.#closeRow();
-    if (this.#code > 0) this.#closeCode();
+  /** Ends all that is open. */
+  endPage(): void {
+    this.#dropped = 0;
+    while (this.#row) this.close('table');
+    this.#tables.length = 0;
+    if (this.#code > 0) {
+      this.#code = 1;
+      this.#closeCode();
+    }
     this.#flush();
+    this.#lists.length = 0;
+    this.#tight = false;
+  }
+
+  text(): string {
     return this.#out.join('');
   }
 

@@ -176,18 +176,22 @@ class UnitBuilder {
   #pieces(start: number, end: number, cut: Cut): void {
     let next: Cut = cut;
     for (let at = start; at < end;) {
-      let stop = Math.min(end, at + this.#maxChars);
-      let tokens = 0;
-      for (;;) {
-        stop = stop === end ? end : wholeGrapheme(this.#text, at, stop);
+      let stop = this.#pieceEnd(at, Math.min(end, at + this.#maxChars), end);
+      let tokens = this.#tokenizer.count(this.#text.slice(at, stop));
+      while (tokens > this.#maxTokens) {
+        const half = this.#pieceEnd(at, at + Math.ceil((stop - at) / 2), end);
+        if (half === stop) break; // one character: more cannot be done
+        stop = half;
         tokens = this.#tokenizer.count(this.#text.slice(at, stop));
-        if (tokens <= this.#maxTokens || stop - at <= 1) break;
-        stop = at + Math.ceil((stop - at) / 2);
       }
       this.#push(at, stop, tokens, next);
       next = Cut.forced;
       at = stop;
     }
+  }
+
+  #pieceEnd(start: number, stop: number, end: number): number {
+    return stop === end ? end : wholeGrapheme(this.#text, start, stop);
   }
 }
 
