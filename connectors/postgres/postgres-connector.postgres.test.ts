@@ -30,7 +30,7 @@ test('a snapshot and the stream after it hold what the table holds', async () =>
   await rig.caughtUp(running);
   const sorted = rig.content().toSorted((a, b) => Number(a['id']) - Number(b['id']));
   expect(sorted).toEqual(await rows());
-  expect(running.connector.health().state).toBe('streaming');
+  await expect.poll(() => running.connector.health().state).toBe('streaming');
   await running.stop();
   expect(running.connector.health().state).toBe('stopped');
 });

@@ -1,33 +1,10 @@
-import type { Log } from '../../ports/log/log.ts';
-import type { Clock, Random } from '../../runtime/clock.ts';
-import type { PostgresSourceConfig } from '../../runtime/config/config.ts';
 import { classify, type FreshetError } from '../../runtime/errors.ts';
-import type { Logger } from '../../runtime/logger.ts';
-import type { Metrics } from '../../runtime/metrics.ts';
 import { retryDelayMs } from '../../runtime/retry.ts';
 import type { Connector, ConnectorHealth } from '../connector.ts';
 import { discoverTopics } from './discover-topics.ts';
 import { ResyncRequired, type ResyncReason } from './resync-required.ts';
+import type { Ownership, PostgresConnectorOptions } from './source-context.ts';
 import { SourceSession } from './source-session.ts';
-
-export interface PostgresConnectorOptions {
-  readonly config: PostgresSourceConfig;
-  readonly log: Log;
-  /** Partitions of every source topic. */
-  readonly partitions: number;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-}
-
-/** What outlives one connection. */
-export interface Ownership {
-  /** Our fencing number; undefined until we have taken the source over. */
-  instance: number | undefined;
-  /** Server process of our last stream, which may linger after a broken connection. */
-  lastBackendPid: number | undefined;
-}
 
 const BACKOFF = { minDelayMs: 200, maxDelayMs: 30_000 };
 /** A source that is away for longer needs somebody to look. */

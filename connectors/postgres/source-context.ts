@@ -1,5 +1,5 @@
 import type { Log } from '../../ports/log/log.ts';
-import type { Clock } from '../../runtime/clock.ts';
+import type { Clock, Random } from '../../runtime/clock.ts';
 import type { PostgresSourceConfig } from '../../runtime/config/config.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
@@ -7,6 +7,25 @@ import type { AppendRecord } from '../../ports/log/log.ts';
 import type { CapturedTable, ColumnTypes } from './catalog.ts';
 import type { Lanes } from './markers.ts';
 import { stateRecord, type SourceState } from './source-state.ts';
+
+export interface PostgresConnectorOptions {
+  readonly config: PostgresSourceConfig;
+  readonly log: Log;
+  /** Partitions of every source topic. */
+  readonly partitions: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** What outlives one connection. */
+export interface Ownership {
+  /** Our fencing number; undefined until we have taken the source over. */
+  instance: number | undefined;
+  /** Server process of our last stream, which may linger after a broken connection. */
+  lastBackendPid: number | undefined;
+}
 
 /** What snapshot and stream of one connection share. */
 export interface SourceContext {

@@ -3,7 +3,6 @@ import { formatLsn, parseLsn, ZERO_LSN } from '../../schemas/lsn.ts';
 import type { ConnectorHealth } from '../connector.ts';
 import { ColumnTypes, readTables, type CapturedTable } from './catalog.ts';
 import { PgSession, sqlState } from './pg-connection.ts';
-import type { Ownership, PostgresConnectorOptions } from './postgres-connector.ts';
 import { ensurePublication, readPublication, type Publication } from './publication.ts';
 import { ReplicationStream } from './replication-stream.ts';
 import { ResyncRequired, type ResyncReason } from './resync-required.ts';
@@ -15,6 +14,8 @@ import {
   publicationName,
   slotName,
   SourceProgress,
+  type Ownership,
+  type PostgresConnectorOptions,
   type SourceContext,
 } from './source-context.ts';
 import { currentEpoch, readState, stateRecord, type KnownTable, type SourceState } from './source-state.ts';

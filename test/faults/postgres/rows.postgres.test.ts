@@ -199,7 +199,7 @@ test('R15: rows of 10 MB pass in snapshot and stream without more than the limit
     rows
       .map((row) => Object.values(row)[1] as string)
       .map((text) => text.length)
-      .toSorted();
+      .toSorted((a, b) => a - b);
   expect(lengths(rig.content())).toEqual(lengths(await database.sql('SELECT id, body FROM large')));
   await running.stop();
 });

@@ -150,7 +150,7 @@ describe('with the server of the run', () => {
     await database.sql(`INSERT INTO notes VALUES (101, 'after', 1)`);
     await rig.caughtUp(newer);
     await expectEqualTable(rig, database, ALL);
-    expect(newer.connector.health().state).toBe('streaming');
+    await expect.poll(() => newer.connector.health().state).toBe('streaming');
     expect(rig.state()).toMatchObject({ instance: 2 });
     await newer.stop();
   });

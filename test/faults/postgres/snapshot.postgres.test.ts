@@ -1,4 +1,4 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Envelope } from '../../../schemas/envelope.ts';
 import { CONNECTOR_STATE_TOPIC } from '../../../schemas/topics.ts';
@@ -139,6 +139,6 @@ test('B12: no row appears twice and none stays that is gone, when a second snaps
   await rig.log.until(() => rig.state()?.epochs.length === 2);
   await rig.caughtUp(running);
   await expectEqualTable(rig, database, ALL);
-  expect(running.connector.health().state).toBe('streaming');
+  await expect.poll(() => running.connector.health().state).toBe('streaming');
   await running.stop();
 });
