@@ -22,7 +22,7 @@ for (const stop of '.!?…') stopKinds[stop.charCodeAt(0)] = NARROW_STOP;
 for (const stop of '。！？｡') stopKinds[stop.charCodeAt(0)] = WIDE_STOP;
 
 /** Quotes and brackets that may stand between the stop and the space. */
-const closers = new Set([...`"')]*_’”»」』）`].map((closer) => closer.charCodeAt(0)));
+const closers = new Set(`"')]*_’”»」』）`.split('').map((closer) => closer.charCodeAt(0)));
 
 const isLower = (unit: number): boolean => unit >= 97 && unit <= 122;
 const isAsciiLetter = (unit: number): boolean => isLower(unit | 32);
