@@ -61,7 +61,7 @@ export function filesBelow(folder: string, extension = '.ts'): readonly string[]
 
 function readSource(path: string): SourceFile {
   const text = readFileSync(join(root, path), 'utf8');
-  const isTest = /\.(test|conformance)\.ts$/.test(path) || path.startsWith('test/');
+  const isTest = /(\.(test|conformance)|-fixtures)\.ts$/.test(path) || path.startsWith('test/');
   const code = withoutComments(text);
   return { path, text, lines: text.split('\n').length - 1, code, imports: importsOf(path, code), isTest };
 }
