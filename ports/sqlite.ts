@@ -1,5 +1,5 @@
 import { DatabaseSync, type DatabaseSyncInstance } from '@photostructure/sqlite';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { FreshetError, StorageFailed } from '../runtime/errors.ts';
 
@@ -8,6 +8,7 @@ import { FreshetError, StorageFailed } from '../runtime/errors.ts';
  * each piece of work short enough for the event loop.
  */
 
+/** What a column can hold. */
 export type SqlValue = null | number | bigint | string | Uint8Array;
 
 /** A prepared statement. Integers come back as bigint, because versions and positions need 64 bits. */
@@ -19,6 +20,7 @@ export interface Statement<Row> {
   iterate(...values: readonly SqlValue[]): IterableIterator<Row>;
 }
 
+/** How a file is opened. */
 export interface SqliteOptions {
   /** A file, whose folder is created; or `:memory:`. */
   readonly path: string;
@@ -31,9 +33,15 @@ export interface SqliteOptions {
 }
 
 /** How long one call may block the event loop for another process's write, ms. Longer waits are the caller's, asynchronously. */
-const BUSY_TIMEOUT_MS = 40;
+const BUSY_TIMEOUT_MS = 10;
 /** The write-ahead log is cut back to this after a checkpoint, bytes, so that one large transaction does not hold the disk for ever. */
 const JOURNAL_LIMIT_BYTES = 67_108_864;
+
+/**
+ * Files up to here are checked page by page when they are opened, which takes about 50 ms; a larger one would hold up the start, and
+ * its damage is found when a read meets it. A file that was cut short is always found.
+ */
+const CHECKED_BYTES = 16_777_216;
 
 // Primary result codes, https://sqlite.org/rescode.html
 const BUSY = new Set([5 /* BUSY */, 6 /* LOCKED */, 15 /* PROTOCOL */]);
@@ -41,6 +49,21 @@ const DAMAGED = new Set([11 /* CORRUPT */, 26 /* NOTADB */]);
 const FAILED = new Set([
   3 /* PERM */, 7 /* NOMEM */, 8 /* READONLY */, 10 /* IOERR */, 13 /* FULL */, 14 /* CANTOPEN */,
 ]);
+
+/** For errors of an iterator, which the binding throws without their code: https://sqlite.org/c3ref/errcode.html, sqlite3_errstr. */
+const CODE_BY_MESSAGE: ReadonlyMap<string, number> = new Map([
+  ['database is locked', 5],
+  ['out of memory', 7],
+  ['disk I/O error', 10],
+  ['database disk image is malformed', 11],
+  ['database or disk is full', 13],
+  ['file is not a database', 26],
+]);
+
+interface SqliteErrorFields {
+  readonly errcode?: number;
+  readonly sqliteCodeName?: string;
+}
 
 /** `durable`: survives loss of power when it returns. `lazy`: survives a kill, and loss of power once anything durable follows. */
 export type Durability = 'durable' | 'lazy';
@@ -59,12 +82,32 @@ export class Sqlite {
     this.#options = options;
     const { path } = options;
     this.#db = this.guard(() => {
-      if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true });
+      if (!this.isMemory) mkdirSync(dirname(path), { recursive: true });
       return new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, readBigInts: true, allowExtension: true });
     });
-    this
-      .exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;
-      PRAGMA cache_size = -32768; PRAGMA journal_size_limit = ${JOURNAL_LIMIT_BYTES}`);
+    try {
+      this.#configure();
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
+  }
+
+  #configure(): void {
+    const { path, pageBytes, remedy } = this.#options;
+    const pragmas = [
+      ...(pageBytes === undefined ? [] : [`page_size = ${pageBytes}`]), // before anything is written, or it has no effect
+      'journal_mode = WAL',
+      'synchronous = FULL',
+      'secure_delete = ON',
+      'temp_store = MEMORY',
+      'cache_size = -32768', // KiB
+      `journal_size_limit = ${JOURNAL_LIMIT_BYTES}`,
+    ];
+    for (const pragma of pragmas) this.exec(`PRAGMA ${pragma}`);
+    if (this.isMemory || statSync(path).size > CHECKED_BYTES) return;
+    const check = this.prepare<{ quick_check: string }>('PRAGMA quick_check(1)');
+    if (this.guard(() => check.get()?.quick_check) !== 'ok') throw new StorageFailed(`${path} is damaged. ${remedy}`);
   }
 
   get isMemory(): boolean {
@@ -106,9 +149,9 @@ export class Sqlite {
     });
   }
 
-  /** Runs `work` on one state of the database, whatever other connections write meanwhile. */
+  /** Runs `work` on one state of the database, whatever other connections write meanwhile. Inside a transaction it is that one's. */
   snapshot<T>(work: () => T): T {
-    return this.guard(() => this.#within('BEGIN', work));
+    return this.guard(() => (this.#db.isTransaction ? work() : this.#within('BEGIN', work)));
   }
 
   /** Inside a transaction: undoes what `work` wrote when it throws, and nothing else. */
@@ -146,8 +189,14 @@ export class Sqlite {
     return this.guard(() => this.prepare<{ busy: bigint }>('PRAGMA wal_checkpoint(TRUNCATE)').get()?.busy === 0n);
   }
 
+  /** Leaves one file: the binding keeps the connection half open while statements are not collected, and with it the log. */
   close(): void {
-    if (this.#db.isOpen) this.#db.close();
+    if (!this.#db.isOpen) return;
+    try {
+      if (!this.isMemory) this.checkpoint();
+    } finally {
+      this.#db.close();
+    }
   }
 
   #within<T>(begin: string, work: () => T): T {
@@ -165,11 +214,16 @@ export class Sqlite {
   #classify(error: unknown): unknown {
     if (error instanceof FreshetError) return error;
     const { path, remedy, busy } = this.#options;
-    const { sqliteCodeName: name, errcode } = error as { sqliteCodeName?: string; errcode?: number };
-    if (errcode === undefined) {
-      const system = (error as { syscall?: string }).syscall !== undefined;
-      return system ? new StorageFailed(`cannot use ${path}: ${(error as Error).message}`, { cause: error }) : error;
-    }
+    const {
+      message,
+      syscall,
+      errcode: stated,
+      sqliteCodeName,
+    } = error as { message: string; syscall?: string } & SqliteErrorFields;
+    if (syscall !== undefined) return new StorageFailed(`cannot use ${path}: ${message}`, { cause: error });
+    const errcode = stated ?? CODE_BY_MESSAGE.get(message);
+    if (errcode === undefined) return error;
+    const name = sqliteCodeName ?? message;
     const code = errcode & 0xff;
     if (BUSY.has(code)) return busy(`${path} is held by another process (${name})`, { cause: error });
     if (DAMAGED.has(code)) return new StorageFailed(`${path} is damaged (${name}). ${remedy}`, { cause: error });

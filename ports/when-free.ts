@@ -3,7 +3,7 @@ import { FreshetError } from '../runtime/errors.ts';
 
 /** How often a transaction that another process blocks is tried, and the pause between, ms: about 5 s in all. */
 const ATTEMPTS = 100;
-const PAUSE_MS = 10;
+const PAUSE_MS = 40;
 
 /** Runs `work` again while another process holds the file, without blocking the event loop in between. */
 export async function whenFree<T>(clock: Clock, work: () => T): Promise<T> {

@@ -32,7 +32,11 @@ export interface Head {
 const NO_LINEAGE: Lineage = { chunker: '', piiPolicy: '', embedder: '' };
 const HEAD = 'number, version, deleted, source, tenant, passages, vectors, content_hash';
 
-/** Puts documents into their tables and takes them out. Knows nothing of versions: whoever calls has compared them. */
+/**
+ * Puts documents into their tables and takes them out. Knows nothing of versions: whoever calls has compared them.
+ * The full-text rows are written by `flushWords` before the transaction ends: FTS5 starts a new segment whenever a row number goes
+ * back, so that deletes and inserts in turn cost five times as much as all deletes and then all inserts.
+ */
 export class DocumentRows {
   readonly #head: Statement<Head>;
   readonly #below: Statement<Head & { readonly id: string }>;
@@ -49,6 +53,8 @@ export class DocumentRows {
   readonly #deleteWords: Statement<object>;
   readonly #deleteByNumber: readonly Statement<object>[];
   readonly #deleteByPassage: readonly Statement<object>[];
+  readonly #wordsToDelete: bigint[] = [];
+  readonly #wordsToInsert = new Map<bigint, readonly [title: string, headings: string, text: string]>();
 
   constructor(db: Sqlite) {
     this.#head = db.prepare(`SELECT ${HEAD} FROM documents WHERE id = ?`);
@@ -123,7 +129,7 @@ export class DocumentRows {
     for (const { ordinal, start, end, tokens, headings, vectorKey, text: words } of passages) {
       const passage = passageNumber(number, ordinal);
       this.#insertPassage.run(passage, start, end, tokens, JSON.stringify(headings), vectorKey);
-      this.#insertWords.run(passage, searchable(title), searchable(headings.join('\n')), searchable(words));
+      this.#wordsToInsert.set(passage, [searchable(title), searchable(headings.join('\n')), searchable(words)]);
       const vector = vectors[ordinal];
       if (vector) this.#insertVector.run(passage, bytesOf(vector));
     }
@@ -180,11 +186,27 @@ export class DocumentRows {
 
   delete({ number, passages }: Head): void {
     const count = Number(passages);
-    for (let ordinal = 0; ordinal < count; ordinal++) this.#deleteWords.run(passageNumber(number, ordinal));
+    for (let ordinal = 0; ordinal < count; ordinal++) {
+      const passage = passageNumber(number, ordinal);
+      if (!this.#wordsToInsert.delete(passage)) this.#wordsToDelete.push(passage);
+    }
     if (count > 0)
       for (const statement of this.#deleteByPassage)
         statement.run(passageNumber(number, 0), passageNumber(number, count - 1));
     for (const statement of this.#deleteByNumber) statement.run(number);
+  }
+
+  /** Writes what is left to write of the full-text rows; call it before the transaction ends. */
+  flushWords(): void {
+    for (const passage of this.#wordsToDelete) this.#deleteWords.run(passage);
+    for (const [passage, texts] of this.#wordsToInsert) this.#insertWords.run(passage, ...texts);
+    this.forgetWords();
+  }
+
+  /** Drops it, when the transaction or the savepoint is undone. */
+  forgetWords(): void {
+    this.#wordsToDelete.length = 0;
+    this.#wordsToInsert.clear();
   }
 
   #insertRow(values: readonly SqlValue[]): DocumentNumber {

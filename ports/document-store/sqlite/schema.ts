@@ -6,11 +6,13 @@ import type { Sqlite } from '../../sqlite.ts';
  * full-text rows of a document lie together and need no index of their own.
  */
 export const ORDINAL_BITS = 20n;
+/** Most passages that one document can have. */
 export const MAX_PASSAGES = 1 << Number(ORDINAL_BITS);
 
 /** Number of a document in this file; a new version of the document gets a new one. */
 export type DocumentNumber = bigint;
 
+/** Row number of a passage: those of one document follow one another. */
 export function passageNumber(document: DocumentNumber, ordinal: number): bigint {
   return (document << ORDINAL_BITS) | BigInt(ordinal);
 }
@@ -60,6 +62,9 @@ CREATE VIRTUAL TABLE words USING fts5 (
   title, headings, text,
   content = '', contentless_delete = 1, tokenize = 'porter unicode61 remove_diacritics 2'
 );
+
+-- Twice FTS5's default: merging half as often made loading a tenth faster, and a query reads a few segments more.
+INSERT INTO words (words, rank) VALUES ('automerge', 8);
 
 -- Groups that may read a document whose is_open is 0.
 CREATE TABLE readers (document INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY (document, name)) WITHOUT ROWID;

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Clock } from '../../../runtime/clock.ts';
+import { FreshetError } from '../../../runtime/errors.ts';
 import type { Sqlite, Statement } from '../../sqlite.ts';
 import { whenFree } from '../../when-free.ts';
 import type { CommitOffset } from '../log.ts';
@@ -12,7 +13,7 @@ import type { Topics } from './topics.ts';
 /** A member that has not renewed its lease for this long has lost its partitions, ms. A killed process loses them at once. */
 const LEASE_MS = 10_000;
 /** How often a member renews its lease, ms: two renewals may fail before it is taken for dead. */
-export const LEASE_RENEWAL_MS = LEASE_MS / 3;
+export const LEASE_RENEWAL_MS = 3_000;
 
 const HOST = hostname();
 /** Tells two processes apart that had the same number one after the other, as in a restarted container. */
@@ -163,7 +164,7 @@ export class Membership {
     let me = members.find(({ number }) => number === this.#me)?.number;
     const isJoin = me === undefined;
     if (me === undefined) {
-      const until = BigInt(this.#clock.now() + LEASE_MS);
+      const until = leaseEnd(this.#clock);
       const topics = JSON.stringify(this.#subscribed);
       me = BigInt(this.#insertMember.run(this.#group, topics, HOST, process.pid, PROCESS, until).lastInsertRowid);
       members = this.#selectMembers.all(this.#group);
@@ -207,14 +208,20 @@ export class Membership {
     while (!signal.aborted) {
       try {
         await this.#clock.sleep(LEASE_RENEWAL_MS, signal);
-        const until = BigInt(this.#clock.now() + LEASE_MS);
-        if (this.#me !== undefined) this.#db.transaction(() => this.#renew.run(until, this.#me ?? 0n), 'lazy');
-      } catch {
+        const me = this.#me;
+        if (me !== undefined) this.#db.transaction(() => this.#renew.run(leaseEnd(this.#clock), me), 'lazy');
+      } catch (error) {
+        if (signal.aborted) return;
         // A renewal that fails is made up for by the next one; if all fail, the partitions go to another member and the commits of
         // this one are refused.
+        if (!(error instanceof FreshetError)) throw error;
       }
     }
   }
+}
+
+function leaseEnd(clock: Clock): number {
+  return Math.ceil(clock.now()) + LEASE_MS;
 }
 
 function isRunning(pid: number): boolean {
