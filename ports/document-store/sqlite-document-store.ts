@@ -21,6 +21,7 @@ import { WriteApplier } from './sqlite/apply-writes.ts';
 import { Positions } from './sqlite/positions.ts';
 import { DocumentReads } from './sqlite/read-documents.ts';
 import { createSchema, PAGE_BYTES } from './sqlite/schema.ts';
+import { isName } from './sqlite/scope-conditions.ts';
 import { SearchLegs, type Ranked } from './sqlite/search-legs.ts';
 
 /** Where the index lies and how long its vectors are. */
@@ -79,7 +80,9 @@ export class SqliteDocumentStore implements DocumentStore {
     signal?: AbortSignal,
   ): Promise<readonly (StoredDocument | undefined)[]> {
     signal?.throwIfAborted();
-    return this.#db.snapshot(() => ids.map((id) => this.#reads.read(id, options.vectors ?? false)));
+    return this.#db.snapshot(() =>
+      ids.map((id) => (isName(id) ? this.#reads.read(id, options.vectors ?? false) : undefined)),
+    );
   }
 
   async search(query: StoreQuery, signal?: AbortSignal): Promise<StoreReply> {

@@ -181,7 +181,7 @@ export class WriteApplier {
     const head = this.#rows.head(id);
     if (head && head.version >= version) return stale(head.version);
     const key = parseDocumentId(id);
-    if (!key) return refused(new DocumentRefused('the id of the document is not one'));
+    if (!key || !isName(id)) return refused(new DocumentRefused('the id of the document is not one'));
     const floor = this.#floors.floor(key.source, key.table);
     return floor > version ? stale(floor) : { head };
   }
@@ -214,7 +214,7 @@ export class WriteApplier {
   /** Why a document cannot be stored, whatever its version. */
   #fault({ document, passages, vectors }: ReplaceDocument): FreshetError | undefined {
     if (document.tenant === '' || !isName(document.tenant))
-      return new DocumentRefused('the tenant of the document is empty or not Unicode');
+      return new DocumentRefused('the tenant of the document is empty, not Unicode, or holds a NUL');
     if (passages.length > MAX_PASSAGES)
       return new DocumentRefused(`the document has more than ${MAX_PASSAGES} passages`);
     if (!passages.every(({ ordinal }, i) => ordinal === i))

@@ -2,7 +2,7 @@ import type { Lineage, MetadataValue } from '../../../schemas/document.ts';
 import type { SourceVersion } from '../../../schemas/version.ts';
 import type { Sqlite, SqlValue, Statement } from '../../sqlite.ts';
 import type { AttachVectors, RemoveDocument, ReplaceDocument, TouchDocument } from '../document-store.ts';
-import { filterValues } from './filter-value.ts';
+import { comparable, filterValues } from './filter-value.ts';
 import { passageNumber, type DocumentNumber } from './schema.ts';
 import { isName } from './scope-conditions.ts';
 import { encodeText } from './stored-text.ts';
@@ -136,7 +136,7 @@ export class DocumentRows {
     for (const group of acl ?? []) if (isName(group)) this.#insertReader.run(number, group);
     for (const [name, value] of Object.entries(metadata))
       for (const [i, field] of filterValues(value).entries())
-        this.#insertField.run(number, name, i, field.text, field.number, field.timeMs);
+        this.#insertField.run(number, comparable(name), i, field.text, field.number, field.timeMs);
   }
 
   insertTombstone(write: RemoveDocument, tenant: string, indexedAt: number): void {

@@ -29,11 +29,16 @@ function zoneOffsetMs(zone: string): number {
 }
 
 /** A value of a filter in every form that stored values are compared by. */
+/** A text as filters compare it: the binding would cut it at a NUL. */
+export function comparable(text: string): string {
+  return text.includes('\0') ? text.replaceAll('\0', '\ufffd') : text;
+}
+
 export function filterValue(value: string | number | boolean): FilterValue {
   if (typeof value === 'number') return { text: String(value), number: value, timeMs: null };
   if (typeof value === 'boolean') return { text: String(value), number: null, timeMs: null };
   const number = value.length <= 64 && NUMBER.test(value) ? Number(value) : null;
-  return { text: value, number, timeMs: value.length <= 64 ? (parseTime(value) ?? null) : null };
+  return { text: comparable(value), number, timeMs: value.length <= 64 ? (parseTime(value) ?? null) : null };
 }
 
 /** Every value of a field: an array matches when one of its elements does; null matches nothing. */

@@ -1,6 +1,6 @@
 import type { SqlValue } from '../../sqlite.ts';
 import type { SearchScope } from '../document-store.ts';
-import { filterValue } from './filter-value.ts';
+import { comparable, filterValue } from './filter-value.ts';
 
 /** A condition on `d`, a row of documents, with the values of its placeholders. Its text depends on the shape of the scope only. */
 export interface Condition {
@@ -8,9 +8,12 @@ export interface Condition {
   readonly values: readonly SqlValue[];
 }
 
-/** Whether a text is Unicode. In `u` mode a surrogate is matched only where it stands alone. */
+/**
+ * Whether a text can be told from every other one once it is stored. The binding cuts text at a NUL, and UTF-8 has no lone
+ * surrogates (in `u` mode a surrogate is matched only where it stands alone): `staff\0` would become `staff`.
+ */
 export function isName(text: string): boolean {
-  return !/\p{Surrogate}/u.test(text);
+  return !/[\0\p{Surrogate}]/u.test(text);
 }
 
 /**
@@ -35,7 +38,7 @@ export function scopeCondition({ principal, filter }: SearchScope): Condition {
   for (const [name, wanted] of Object.entries(filter)) {
     const condition = fieldCondition(wanted);
     parts.push(`EXISTS (SELECT 1 FROM fields f WHERE f.document = d.number AND f.name = ? AND (${condition.sql}))`);
-    values.push(name, ...condition.values);
+    values.push(comparable(name), ...condition.values);
   }
   return { sql: parts.join(' AND '), values };
 }
