@@ -26,6 +26,8 @@ export interface SqliteOptions {
   readonly path: string;
   /** Size of a page of a new file; SQLite's own default when absent. */
   readonly pageBytes?: number;
+  /** The file does not grow beyond this; a write that would fails as on a full disk. */
+  readonly maxBytes?: number;
   /** What an operator does about a damaged file, as a sentence. */
   readonly remedy: string;
   /** Makes the error for a database that another connection holds: nothing happened, the work may be repeated. */
@@ -94,7 +96,7 @@ export class Sqlite {
   }
 
   #configure(): void {
-    const { path, pageBytes, remedy } = this.#options;
+    const { path, pageBytes, maxBytes, remedy } = this.#options;
     const pragmas = [
       ...(pageBytes === undefined ? [] : [`page_size = ${pageBytes}`]), // before anything is written, or it has no effect
       'journal_mode = WAL',
@@ -105,6 +107,10 @@ export class Sqlite {
       `journal_size_limit = ${JOURNAL_LIMIT_BYTES}`,
     ];
     for (const pragma of pragmas) this.exec(`PRAGMA ${pragma}`);
+    if (maxBytes !== undefined) {
+      const pageSize = this.prepare<{ page_size: bigint }>('PRAGMA page_size').get()?.page_size ?? 4_096n;
+      this.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxBytes / Number(pageSize)))}`);
+    }
     if (this.isMemory || statSync(path).size > CHECKED_BYTES) return;
     const check = this.prepare<{ quick_check: string }>('PRAGMA quick_check(1)');
     if (this.guard(() => check.get()?.quick_check) !== 'ok') throw new StorageFailed(`${path} is damaged. ${remedy}`);

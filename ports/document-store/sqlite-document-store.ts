@@ -23,6 +23,7 @@ import { DocumentReads } from './sqlite/read-documents.ts';
 import { createSchema, PAGE_BYTES } from './sqlite/schema.ts';
 import { isName } from './sqlite/scope-conditions.ts';
 import { SearchLegs, type Ranked } from './sqlite/search-legs.ts';
+import { WordSegments } from './sqlite/word-segments.ts';
 
 /** Where the index lies and how long its vectors are. */
 export interface SqliteDocumentStoreOptions {
@@ -32,6 +33,8 @@ export interface SqliteDocumentStoreOptions {
   readonly dimensions: number;
   readonly clock: Clock;
   readonly logger?: Logger;
+  /** Largest size of the file, bytes; a write that would exceed it is a StorageFailed. The disk is the limit when absent. */
+  readonly maxBytes?: number;
 }
 
 const REMEDY = 'Stop freshet and delete the folder of the index: it is built again from the log.';
@@ -44,14 +47,16 @@ export class SqliteDocumentStore implements DocumentStore {
   readonly #writes: WriteApplier;
   readonly #reads: DocumentReads;
   readonly #legs: SearchLegs;
+  readonly #words: WordSegments;
   readonly #counts: Statement<{ source: string; documents: bigint; passages: bigint; vectors: bigint }>;
   #writing: Promise<unknown> = Promise.resolve();
 
   constructor(options: SqliteDocumentStoreOptions) {
-    const { path, dimensions, clock, logger = silentLogger } = options;
+    const { path, dimensions, clock, logger = silentLogger, maxBytes } = options;
     const db = new Sqlite({
       path,
       pageBytes: PAGE_BYTES,
+      ...(maxBytes !== undefined && { maxBytes }),
       remedy: REMEDY,
       busy: (message, cause) => new StoreUnavailable(message, cause),
     });
@@ -63,6 +68,7 @@ export class SqliteDocumentStore implements DocumentStore {
     this.#writes = new WriteApplier(db, clock, dimensions, this.#positions);
     this.#reads = new DocumentReads(db);
     this.#legs = new SearchLegs(db);
+    this.#words = new WordSegments(db, clock);
     this.#counts = db.prepare('SELECT source, documents, passages, vectors FROM counts ORDER BY source');
     logger.debug('The index is open.', { dimensions });
   }
@@ -130,6 +136,16 @@ export class SqliteDocumentStore implements DocumentStore {
   async list(request: ListRequest, signal?: AbortSignal): Promise<readonly DocumentSummary[]> {
     signal?.throwIfAborted();
     return this.#db.guard(() => this.#reads.list(request));
+  }
+
+  /**
+   * Leaves nothing of removed documents in the file or beside it: their words stay in the full-text index until its segments are
+   * merged, which this does. Part of an erasure; the event loop runs in between.
+   */
+  expunge(signal?: AbortSignal): Promise<void> {
+    const expunged = this.#writing.then(() => this.#words.expunge(signal));
+    this.#writing = expunged.catch(() => undefined);
+    return expunged;
   }
 
   /** Waits for the writes that were made, and closes the file. */

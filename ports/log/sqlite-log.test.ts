@@ -311,6 +311,17 @@ describe('storage', () => {
     expect(() => openSqliteLog({ path: damaged, clock: systemClock })).toThrow(StorageFailed);
   });
 
+  it('reports a full disk as something that an operator must mend, and keeps what it has', async () => {
+    const log = openSqliteLog({ path: aPath(), clock: new FakeClock(), maxBytes: 500_000 });
+    opened.push(log);
+    await log.createTopics([{ name: 'events', partitions: 1, cleanup: 'delete' }]);
+    await append(log, 'events', 'a', 'first');
+    const large = Array.from({ length: 600 }, () => ({ topic: 'events', key: 'b', value: new Uint8Array(1_000) }));
+    await expect(log.append(large)).rejects.toBeInstanceOf(StorageFailed);
+    await append(log, 'events', 'a', 'second');
+    expect(await contents(log, 'events')).toEqual(['a=first', 'a=second']);
+  });
+
   it('refuses a file of another format', async () => {
     const path = aPath();
     await (await aLog({ path }))[Symbol.asyncDispose]();

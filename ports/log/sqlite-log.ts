@@ -27,6 +27,8 @@ export interface SqliteLogOptions {
   readonly path: string;
   readonly clock: Clock;
   readonly logger?: Logger;
+  /** Largest size of the file, bytes; a write that would exceed it is a StorageFailed. The disk is the limit when absent. */
+  readonly maxBytes?: number;
 }
 
 /** Values that one `fetch` may hold in memory, bytes. */
@@ -53,8 +55,13 @@ export class SqliteLog implements Log {
   #endsAsOf: number;
 
   constructor(options: SqliteLogOptions) {
-    const { path, clock, logger = silentLogger } = options;
-    const db = new Sqlite({ path, remedy: REMEDY, busy: (message, cause) => new LogUnavailable(message, cause) });
+    const { path, clock, logger = silentLogger, maxBytes } = options;
+    const db = new Sqlite({
+      path,
+      ...(maxBytes !== undefined && { maxBytes }),
+      remedy: REMEDY,
+      busy: (message, cause) => new LogUnavailable(message, cause),
+    });
     createSchema(db);
     this.#db = db;
     this.#clock = clock;
