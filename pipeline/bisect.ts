@@ -21,8 +21,6 @@ type Process = (records: readonly LogRecord[], signal: AbortSignal) => Promise<r
 
 const MIN_DELAY_MS = 50;
 const MAX_DELAY_MS = 10_000;
-/** How soon a record that waits for another partition is tried again, ms. */
-const BLOCKED_DELAY_MS = 10;
 
 /**
  * Runs a batch; when it fails as a whole, finds the records at fault by halving, so that one poison record in 256 costs a few more
@@ -53,7 +51,10 @@ export async function bisect(
   }
 }
 
-/** Takes everything that does not stand behind the blocked record through first: another partition may be waiting for some of it. */
+/**
+ * Takes everything through that does not stand behind the blocked record: another partition may be waiting for some of it. The rest
+ * is read again later, together with what the other partitions of this worker hold by then.
+ */
 async function around(
   index: number,
   records: readonly LogRecord[],
@@ -62,18 +63,12 @@ async function around(
   signal: AbortSignal,
 ): Promise<readonly Ending[]> {
   const blocked = records[index];
-  const waits = (record: LogRecord, place: number): boolean =>
-    place >= index && record.topic === blocked?.topic && record.partition === blocked.partition;
-  const free = records.filter((record, place) => !waits(record, place));
-  const behind = records.filter(waits);
+  const free = records.filter(
+    (record, place) => place < index || record.topic !== blocked?.topic || record.partition !== blocked.partition,
+  );
   const freed = free.length === 0 ? [] : await bisect(free, process, options, signal);
-  await options.clock.sleep(BLOCKED_DELAY_MS, signal);
-  const unblocked = await bisect(behind, process, options, signal);
-  const endings = new Map([
-    ...free.map((record, place) => [record, freed[place]] as const),
-    ...behind.map((record, place) => [record, unblocked[place]] as const),
-  ]);
-  return records.map((record) => endings.get(record) ?? { kind: 'indexed' });
+  const endings = new Map(free.map((record, place) => [record, freed[place]]));
+  return records.map((record) => endings.get(record) ?? { kind: 'blocked' });
 }
 
 /** One search for the records at fault; undefined when nothing passed, so that the batch has to wait. */

@@ -7,7 +7,9 @@ import { drop, type DropReason, type Sink, type Stage, type Verdict, type Writte
 export type Ending =
   | { readonly kind: 'indexed' }
   | { readonly kind: 'dropped'; readonly stage: string; readonly reason: DropReason }
-  | { readonly kind: 'rejected'; readonly stage: string; readonly error: FreshetError };
+  | { readonly kind: 'rejected'; readonly stage: string; readonly error: FreshetError }
+  /** Not yet: it waits for another partition and is read again. */
+  | { readonly kind: 'blocked' };
 
 /** Takes a batch through every stage and the sink; one ending per record, same order. */
 export interface Flow {

@@ -1,6 +1,7 @@
 import type { AppendRecord, LogRecord } from '../ports/log/log.ts';
 import type { DocumentChange } from '../schemas/document.ts';
 import { encodeDocumentChange } from '../schemas/documents-codec.ts';
+import type { DocumentId } from '../schemas/ids.ts';
 import { DOCUMENTS_TOPIC, VERSION_HEADER } from '../schemas/topics.ts';
 import { parseVersion, type SourceVersion } from '../schemas/version.ts';
 
@@ -22,6 +23,13 @@ export function documentsRecord(change: DocumentChange, partition: number): Appe
         value,
         headers: { [VERSION_HEADER]: change.version.toString() },
       };
+    case 'carried':
+      return {
+        topic: DOCUMENTS_TOPIC,
+        key: carriedKey(change.to, change.version),
+        value: change.document ? value : null,
+        partition,
+      };
     case 'watermark':
       return { topic: DOCUMENTS_TOPIC, key: `~watermark/${change.lane}`, value, partition };
     case 'remove-below':
@@ -32,4 +40,9 @@ export function documentsRecord(change: DocumentChange, partition: number): Appe
         partition,
       };
   }
+}
+
+/** Key of the content that a key change of `version` carries to `to`. */
+export function carriedKey(to: DocumentId, version: SourceVersion): string {
+  return `~carried/${to}/${version}`;
 }

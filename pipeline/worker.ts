@@ -26,6 +26,8 @@ export interface WorkerOptions {
 
 /** Longest pause before a worker that lost its log joins its group again, ms. */
 const MAX_REJOIN_DELAY_MS = 10_000;
+/** How soon a record that waits for another partition is tried again, ms. */
+const BLOCKED_DELAY_MS = 10;
 
 /**
  * Takes records from the log through a flow for as long as the signal allows. When the log cannot be reached it joins its group
@@ -36,7 +38,10 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
   for (let failures = 0; !signal.aborted; failures++) {
     const startedMs = clock.monotonicMs();
     try {
-      await readLoop(options, signal);
+      // Ends when the signal aborts or the log is closed; after a blocked record it reads on from the committed offsets.
+      if ((await readLoop(options, signal)) === 'ended') return;
+      await clock.sleep(BLOCKED_DELAY_MS, signal);
+      failures = -1;
     } catch (cause) {
       if (signal.aborted) return;
       const error = classify(cause);
@@ -61,7 +66,7 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
  * The loop is the guarantee: what a batch does is durable in the sink, then its dead letters are, and only then its offsets are
  * committed (I12). A crash anywhere repeats work, and versions make the repetition harmless (I6).
  */
-async function readLoop(options: WorkerOptions, signal: AbortSignal): Promise<void> {
+async function readLoop(options: WorkerOptions, signal: AbortSignal): Promise<'ended' | 'blocked'> {
   const { group, topics, flow, log, deadLetters, metrics } = options;
   await using reader = log.subscribe({
     group,
@@ -79,10 +84,12 @@ async function readLoop(options: WorkerOptions, signal: AbortSignal): Promise<vo
       signal,
     );
     await deadLetters.write(rejections(batch, endings), signal);
-    await reader.commit(nextOffsets(batch), signal);
+    await reader.commit(nextOffsets(batch, endings), signal);
     metrics.batchRecords.observe({ group }, batch.length);
     metrics.inFlightBytes.set({ group }, 0);
+    if (endings.some((ending) => ending.kind === 'blocked')) return 'blocked';
   }
+  return 'ended';
 
   function observe(stage: string, outcomes: ReadonlyMap<string, number>, tookMs: number): void {
     for (const [outcome, count] of outcomes) metrics.stageRecords.inc({ stage, outcome }, count);

@@ -50,15 +50,22 @@ export const DocumentRecord = Type.Object({
   ),
 });
 
-/** Wire form of a deletion. It outlives every replay; `carried` exists only until the renamed document has taken the content over. */
-export const TombstoneRecord = Type.Object({
-  kind: Type.Literal('tombstone'),
-  ...common,
-  carried: Type.Optional(DocumentRecord),
+/** Wire form of a deletion. It outlives every replay. */
+export const TombstoneRecord = Type.Object({ kind: Type.Literal('tombstone'), ...common });
+
+/**
+ * Content on its way from the old id of a renamed document to the new one, for columns that the change left out. Kept under a key of
+ * its own until the new document has taken it over.
+ */
+export const CarriedRecord = Type.Object({
+  kind: Type.Literal('carried'),
+  to: Type.String({ description: 'DocumentId of the renamed document.' }),
+  version: Type.String({ description: 'Decimal SourceVersion of the key change.' }),
+  document: Type.Optional(DocumentRecord),
 });
 
 /** One value of the topic `freshet.documents`. */
-export const DocumentsRecord = Type.Union([DocumentRecord, TombstoneRecord, Watermark, RemoveBelow]);
+export const DocumentsRecord = Type.Union([DocumentRecord, TombstoneRecord, CarriedRecord, Watermark, RemoveBelow]);
 export type DocumentsRecord = Type.Static<typeof DocumentsRecord>;
 
 /** A document as code sees it: one row or webhook document, projected; redacted once it has left filter-pii. */
@@ -86,11 +93,18 @@ export interface Tombstone {
   readonly source: DocumentSource;
   readonly position: string;
   readonly committedAt: number;
-  readonly carried?: Document;
+}
+
+/** Content that a rename carries over; without `document` it has been taken and is forgotten. */
+export interface Carried {
+  readonly kind: 'carried';
+  readonly to: DocumentId;
+  readonly version: SourceVersion;
+  readonly document?: Document;
 }
 
 /** What flows from decode-change to the index sink. */
-export type DocumentChange = Document | Tombstone | Watermark | RemoveBelow;
+export type DocumentChange = Document | Tombstone | Carried | Watermark | RemoveBelow;
 
 /** The body as one text: the parts that are not empty, joined by a blank line. */
 export function documentBody(parts: readonly BodyPart[]): string {

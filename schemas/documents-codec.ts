@@ -1,5 +1,5 @@
 import { Compile } from 'typebox/compile';
-import { DocumentsRecord, type Document, type DocumentChange, type Tombstone } from './document.ts';
+import { DocumentsRecord, type DocumentChange } from './document.ts';
 import type { DocumentId } from './ids.ts';
 import { parseVersion, type SourceVersion } from './version.ts';
 
@@ -25,18 +25,20 @@ export function decodeDocumentChange(text: string): DocumentChange {
     case 'remove-below':
       return value;
     case 'document':
-      return withTypedIds(value);
-    case 'tombstone': {
-      const { carried, ...rest } = value;
-      return { ...withTypedIds(rest), ...(carried && { carried: withTypedIds(carried) as Document }) };
+    case 'tombstone':
+      return { ...value, id: value.id as DocumentId, version: versionIn(value) };
+    case 'carried': {
+      const { document, ...rest } = value;
+      const carried = { ...rest, to: value.to as DocumentId, version: versionIn(value) };
+      return document
+        ? { ...carried, document: { ...document, id: document.id as DocumentId, version: versionIn(document) } }
+        : carried;
     }
   }
 }
 
-function withTypedIds<T extends { id: string; version: string }>(
-  value: T,
-): T extends { kind: 'document' } ? Document : Tombstone {
-  const version = parseVersion(value.version);
+function versionIn({ version: text }: { readonly version: string }): SourceVersion {
+  const version = parseVersion(text);
   if (version === undefined) throw new TypeError('not a value of freshet.documents: /version is not a version');
-  return { ...value, id: value.id as DocumentId, version: version satisfies SourceVersion } as never;
+  return version;
 }

@@ -3,6 +3,7 @@ import type { Random } from '../../runtime/clock.ts';
 import { projectRow } from '../../pipeline/mapping/project-row.ts';
 import { documentBody } from '../../schemas/document.ts';
 import { UNAVAILABLE } from '../../schemas/envelope.ts';
+import type { DeadLetter } from '../../schemas/dead-letter.ts';
 import type { DocumentId } from '../../schemas/ids.ts';
 import { parseLsn } from '../../schemas/lsn.ts';
 import type { SourceVersion } from '../../schemas/version.ts';
@@ -143,7 +144,7 @@ export class Checker {
   }
 
   /** After quiescence: the index equals the live source, same ids, same text, nothing else; and every vector is there. */
-  async final(deadLetters: readonly string[]): Promise<void> {
+  async final(deadLetters: readonly DeadLetter[]): Promise<void> {
     const live = this.#source.live();
     const listed = await this.#store.list({ limit: 10_000 });
     const ids = listed.map((summary) => summary.id);
@@ -165,10 +166,15 @@ export class Checker {
       )
         this.fail('I1', `${id} has old metadata or permissions`);
     });
-    const parked = new Set(deadLetters);
-    for (const key of this.#source.poisoned)
-      if (!parked.has(key)) this.fail('I9', `the broken record ${key} is not a dead letter`);
-    if (parked.size !== new Set(this.#source.poisoned).size)
-      this.fail('I9', `${parked.size} dead letters for ${this.#source.poisoned.length} broken records`);
+    const parked = new Set(deadLetters.map((letter) => letter.documentId ?? letter.id));
+    const broken = new Set(this.#source.poisoned);
+    for (const key of broken) if (!parked.has(key)) this.fail('I9', `the broken record ${key} is not a dead letter`);
+    for (const letter of deadLetters) {
+      if (!broken.has(letter.documentId ?? ''))
+        this.fail(
+          'I9',
+          `${letter.documentId} version ${letter.version} is a dead letter for no reason: ${letter.code} ${letter.message}`,
+        );
+    }
   }
 }

@@ -121,7 +121,10 @@ export class SimulatedProcess {
           () => reader.commit(offsets, signal),
           (message) => new LogUnavailable(message),
         ),
-      [Symbol.asyncDispose]: () => Promise.resolve(this.#readers.delete(reader)).then(() => undefined),
+      [Symbol.asyncDispose]: async () => {
+        this.#readers.delete(reader);
+        await reader[Symbol.asyncDispose]();
+      },
     };
   }
 
@@ -132,6 +135,7 @@ export class SimulatedProcess {
       yield batch;
       if (!this.alive) await never;
     }
+    if (!this.alive) await never;
   }
 
   store(store: DocumentStore): DocumentStore {

@@ -38,11 +38,16 @@ export class Scheduler {
   }
 
   /** Hands out turns until `done`. @throws Error when nobody can go on or the run takes more than `maxSteps`. */
-  async run(done: () => boolean | Promise<boolean>, onStep: () => Promise<void>, maxSteps: number): Promise<void> {
+  async run(
+    done: (isIdle: boolean) => boolean | Promise<boolean>,
+    onStep: () => Promise<void>,
+    maxSteps: number,
+  ): Promise<void> {
     for (;;) {
       await settled();
       await onStep();
-      if (await done()) return;
+      const isIdle = this.#ready.length === 0;
+      if (await done(isIdle)) return;
       if (++this.#steps > maxSteps) throw new Error(`still busy after ${maxSteps} steps`);
       if (this.#ready.length > 0) this.#giveTurn();
       else if (!this.#advance()) throw new Error('stuck: nobody is ready and no timer is set');

@@ -1,7 +1,7 @@
 import type { DocumentStore, DocumentWrite, StoredDocument } from '../../ports/document-store/document-store.ts';
 import type { LogRecord } from '../../ports/log/log.ts';
 import { RecordUnreadable } from '../../runtime/errors.ts';
-import type { Document, DocumentChange, Tombstone } from '../../schemas/document.ts';
+import type { Carried, Document, DocumentChange, Tombstone } from '../../schemas/document.ts';
 import { decodeDocumentChange } from '../../schemas/documents-codec.ts';
 import type { DocumentId } from '../../schemas/ids.ts';
 import type { RemoveBelow, Watermark } from '../../schemas/marker.ts';
@@ -51,6 +51,7 @@ export function compareContent(store: DocumentStore): Stage<LogRecord, IndexChan
       return changes.map((change, index): Verdict<IndexChange> => {
         if (change instanceof RecordUnreadable) return reject(change);
         const partition = records[index]?.partition ?? 0;
+        if (change === 'carried') return drop('filtered'); // concerns only who renames
         if (change.kind === 'watermark' || change.kind === 'remove-below')
           return emit<IndexChange>(markerWrite(change, partition));
         if ((newest.get(change.id) ?? 0n) > change.version) return drop('superseded');
@@ -94,18 +95,25 @@ function compare(
   });
 }
 
-function readChange(record: LogRecord): DocumentChange | RecordUnreadable {
+function readChange(record: LogRecord): Exclude<DocumentChange, Carried> | 'carried' | RecordUnreadable {
+  if (record.value === null) return 'carried';
   try {
-    return decodeDocumentChange(Buffer.from(record.value ?? new Uint8Array()).toString('utf8'));
+    const change = decodeDocumentChange(Buffer.from(record.value).toString('utf8'));
+    return change.kind === 'carried' ? 'carried' : change;
   } catch {
     return new RecordUnreadable('The record is not a value of freshet.documents.');
   }
 }
 
-function newestVersions(changes: readonly (DocumentChange | RecordUnreadable)[]): Map<DocumentId, SourceVersion> {
+function newestVersions(changes: readonly ReturnType<typeof readChange>[]): Map<DocumentId, SourceVersion> {
   const newest = new Map<DocumentId, SourceVersion>();
   for (const change of changes) {
-    if (change instanceof RecordUnreadable || (change.kind !== 'document' && change.kind !== 'tombstone')) continue;
+    if (
+      change === 'carried' ||
+      change instanceof RecordUnreadable ||
+      (change.kind !== 'document' && change.kind !== 'tombstone')
+    )
+      continue;
     if ((newest.get(change.id) ?? -1n) < change.version) newest.set(change.id, change.version);
   }
   return newest;

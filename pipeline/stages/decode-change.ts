@@ -1,23 +1,16 @@
 import type { Log, LogRecord } from '../../ports/log/log.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { TableConfig } from '../../runtime/config/config.ts';
-import {
-  classify,
-  ContentUnavailable,
-  DocumentTooLarge,
-  MappingFailed,
-  RecordUnreadable,
-} from '../../runtime/errors.ts';
+import { classify, DocumentTooLarge, MappingFailed, RecordUnreadable } from '../../runtime/errors.ts';
 import type { Document, DocumentChange, Tombstone } from '../../schemas/document.ts';
-import { decodeDocumentChange } from '../../schemas/documents-codec.ts';
 import { NEW_KEY_HEADER, OLD_KEY_HEADER, type Envelope, type Row } from '../../schemas/envelope.ts';
 import { documentId, parseDocumentId, type DocumentId } from '../../schemas/ids.ts';
 import { parseLsn } from '../../schemas/lsn.ts';
-import { DOCUMENTS_TOPIC } from '../../schemas/topics.ts';
-import { parseVersion, sourceVersion, type SourceVersion } from '../../schemas/version.ts';
+import { parseVersion, sourceVersion } from '../../schemas/version.ts';
 import type { HookRecord } from '../../schemas/webhook-event.ts';
 import type { DeadLetters } from '../dead-letters.ts';
 import { columnText, wellFormed } from '../mapping/column-text.ts';
+import { EarlierVersions, type KeyChange, type LookBack } from '../mapping/earlier-versions.ts';
 import { DEFAULT_TENANT, hasUnavailable, projectRow } from '../mapping/project-row.ts';
 import { readSourceRecord, type SourceRecord } from '../mapping/read-record.ts';
 import { versionOf } from '../records.ts';
@@ -39,8 +32,15 @@ const RENAME_WAIT_MS = 30_000;
 export interface DecodedChange {
   readonly change: DocumentChange;
   readonly partition: number;
-  /** Repeats the version of a tombstone, to drop the content that it carried for a rename. */
-  readonly purge?: true;
+}
+
+/** A record that could be read, with what decides how it is decoded. */
+interface Readable {
+  readonly record: LogRecord;
+  readonly content: SourceRecord;
+  readonly keyChange: KeyChange | undefined;
+  /** The row leaves out columns whose TOASTed value did not change. */
+  readonly leavesOut: boolean;
 }
 
 /**
@@ -51,18 +51,12 @@ export function decodeChange(options: DecodeChangeOptions): Stage<LogRecord, Dec
   const waiting = new Map<string, number>();
 
   /** @throws Blocked while the first half of a key change, with the text, has yet to come through its own partition. */
-  function awaitFirstHalf(record: LogRecord, index: number, content: SourceRecord, known: Known): void {
-    const oldId = renamedFrom(record);
-    const version = versionOf(record);
-    if (!oldId || version === undefined || content.kind !== 'envelope') return;
-    const table = options.tables.get(record.topic);
-    if (!table || !content.envelope.after || !hasUnavailable(content.envelope.after, table)) return;
-    const hasCome =
-      (known.last.get(oldId)?.version ?? -1n) >= version ||
-      (known.last.get(record.key as DocumentId)?.version ?? -1n) >= version;
+  function awaitFirstHalf({ record, keyChange, leavesOut }: Readable, index: number, earlier: EarlierVersions): void {
+    if (!keyChange || !leavesOut) return;
     const place = `${record.topic}/${record.partition}/${record.offset}`;
     const sinceMs = waiting.get(place) ?? options.clock.monotonicMs();
-    if (hasCome || options.clock.monotonicMs() - sinceMs > RENAME_WAIT_MS) return void waiting.delete(place);
+    const isLong = options.clock.monotonicMs() - sinceMs > RENAME_WAIT_MS;
+    if (earlier.hasFirstHalf(keyChange) || isLong) return void waiting.delete(place);
     waiting.set(place, sinceMs);
     throw new Blocked(index);
   }
@@ -70,131 +64,104 @@ export function decodeChange(options: DecodeChangeOptions): Stage<LogRecord, Dec
   return {
     name: 'decode-change',
     async run(records, signal) {
-      const read = records.map((record) => attempt(() => ({ record, content: readSourceRecord(record) })));
-      const known = await lastVersions(
-        read.flatMap((one) => (one instanceof Error ? [] : [one])),
-        options,
-        signal,
-      );
-      return records.map((record, index): Verdict<DecodedChange> => {
+      const read = records.map((record) => attempt(() => readable(record, options)));
+      const earlier = await EarlierVersions.read(lookBack(read), options.log, options.deadLetters, signal);
+      return records.map(({ partition, value }, index): Verdict<DecodedChange> => {
         const one = read[index];
+        if (value === null) return drop('filtered'); // Debezium's own tombstone behind a delete
         if (!one || one instanceof Error) return reject(classify(one));
-        if (record.value === null) return drop('filtered'); // Debezium's own tombstone behind a delete
-        if (record.value.byteLength > options.maxDocumentBytes)
-          return reject(
-            new DocumentTooLarge(
-              `The record has ${record.value.byteLength} bytes; pipeline.maxDocumentBytes allows ${options.maxDocumentBytes}.`,
-            ),
-          );
-        awaitFirstHalf(record, index, one.content, known);
-        const change = attempt(() => decode(record, one.content, known, options));
-        if (change instanceof Error) return reject(classify(change));
-        if (change === 'superseded') return drop('superseded');
-        remember(change, known);
-        const purge = purgeOfRename(record, known);
-        if (purge) remember(purge, known);
-        const { partition } = record;
-        return purge
-          ? emit<DecodedChange>({ change, partition }, { change: purge, partition, purge: true })
-          : emit<DecodedChange>({ change, partition });
+        awaitFirstHalf(one, index, earlier);
+        const changes = attempt(() => decode(one, earlier, options));
+        if (changes instanceof Error) return reject(classify(changes));
+        if (changes.length === 0) return drop('superseded');
+        for (const change of changes) earlier.remember(change);
+        return emit(...changes.map((change) => ({ change, partition })));
       });
     },
   };
 }
 
-/** Last version of the documents that a batch has to look back to; grows with what the batch itself emits. */
-interface Known {
-  readonly last: Map<DocumentId, Document | Tombstone>;
-  readonly parked: Map<DocumentId, SourceVersion>;
+/** @throws RecordUnreadable, DocumentTooLarge */
+function readable(record: LogRecord, { tables, maxDocumentBytes }: DecodeChangeOptions): Readable {
+  const bytes = record.value?.byteLength ?? 0;
+  if (bytes > maxDocumentBytes)
+    throw new DocumentTooLarge(`The record has ${bytes} bytes; pipeline.maxDocumentBytes allows ${maxDocumentBytes}.`);
+  const content = readSourceRecord(record);
+  const table = tables.get(record.topic);
+  const row = content.kind === 'envelope' ? content.envelope.after : null;
+  return {
+    record,
+    content,
+    keyChange: keyChangeOf(record),
+    leavesOut: table !== undefined && row !== null && hasUnavailable(row, table),
+  };
 }
 
-function remember(change: DocumentChange, known: Known): void {
-  if (change.kind === 'document' || change.kind === 'tombstone') known.last.set(change.id, change);
-}
-
-async function lastVersions(
-  read: readonly { record: LogRecord; content: SourceRecord }[],
-  options: DecodeChangeOptions,
-  signal: AbortSignal,
-): Promise<Known> {
+function lookBack(read: readonly (Readable | Error)[]): LookBack {
   const ids = new Set<DocumentId>();
-  for (const { record, content } of read) {
-    if (content.kind !== 'envelope') continue;
-    const table = options.tables.get(record.topic);
-    const oldId = renamedFrom(record);
-    if (oldId) ids.add(oldId);
-    if (oldId || record.headers[NEW_KEY_HEADER] !== undefined) ids.add(record.key as DocumentId);
-    if (table && content.envelope.after && hasUnavailable(content.envelope.after, table))
-      ids.add(record.key as DocumentId);
+  const keyChanges: KeyChange[] = [];
+  for (const one of read) {
+    if (one instanceof Error) continue;
+    if (one.leavesOut) ids.add(one.record.key as DocumentId);
+    if (one.keyChange) keyChanges.push(one.keyChange);
   }
-  const known: Known = { last: new Map(), parked: new Map() };
-  if (ids.size === 0) return known;
-  const wanted = [...ids];
-  const [records, parked] = await Promise.all([
-    options.log.latest(DOCUMENTS_TOPIC, wanted, signal),
-    options.deadLetters.parked(wanted, signal),
-  ]);
-  wanted.forEach((id, index) => {
-    const value = records[index]?.value;
-    const change = value && decodeDocumentChange(Buffer.from(value).toString('utf8'));
-    if (change) remember(change, known);
-    const version = parked[index];
-    if (version !== undefined) known.parked.set(id, version);
-  });
-  return known;
+  return { ids, keyChanges };
 }
 
-function decode(
-  record: LogRecord,
-  content: SourceRecord,
-  known: Known,
-  options: DecodeChangeOptions,
-): DocumentChange | 'superseded' {
-  switch (content.kind) {
+/** The key change that a record is one half of: the delete half names the new key, the create half the old one. */
+function keyChangeOf(record: LogRecord): KeyChange | undefined {
+  const own = parseDocumentId(record.key);
+  const version = versionOf(record);
+  const header = record.headers[NEW_KEY_HEADER] ?? record.headers[OLD_KEY_HEADER];
+  if (header === undefined || !own || version === undefined) return undefined;
+  const other = documentId({ ...own, key: Object.values(JSON.parse(header) as Row).map(columnText) });
+  const id = record.key as DocumentId;
+  return record.headers[NEW_KEY_HEADER] === undefined
+    ? { from: other, to: id, version }
+    : { from: id, to: other, version };
+}
+
+/** The changes that a record stands for; none when the document is known in this version or a newer one. */
+function decode(one: Readable, earlier: EarlierVersions, options: DecodeChangeOptions): readonly DocumentChange[] {
+  switch (one.content.kind) {
     case 'marker':
-      return content.marker;
+      return [one.content.marker];
     case 'hook':
-      return decodeHook(record, content.hook);
+      return [decodeHook(one.record, one.content.hook)];
     case 'envelope':
-      return decodeEnvelope(record, content.envelope, known, options);
+      return decodeEnvelope(one, one.content.envelope, earlier, options);
   }
 }
 
 function decodeEnvelope(
-  record: LogRecord,
+  { record, keyChange, leavesOut }: Readable,
   envelope: Envelope,
-  known: Known,
+  earlier: EarlierVersions,
   options: DecodeChangeOptions,
-): Document | Tombstone | 'superseded' {
+): readonly DocumentChange[] {
   const table = options.tables.get(record.topic);
   if (!table) throw new MappingFailed(`No mapping for the topic ${record.topic}; its table has left the config.`);
   const lsn = parseLsn(envelope.source.lsn);
   if (lsn === undefined) throw new RecordUnreadable('/source/lsn is not a log sequence number.');
+  const { epoch, commitLsn: position, ts_ms: committedAt } = envelope.source;
   const head = {
     ...origin(record),
-    version: sourceVersion(envelope.source.epoch, envelope.op === 'r' ? 0n : lsn),
-    position: envelope.source.commitLsn,
-    committedAt: envelope.source.ts_ms,
+    version: sourceVersion(epoch, envelope.op === 'r' ? 0n : lsn),
+    position,
+    committedAt,
   };
-  if (envelope.op === 'd') return tombstone(record, head, known);
+  if (earlier.reaches(head.id, head.version)) return [];
+  if (envelope.op === 'd') {
+    const carried = keyChange && earlier.toCarry(keyChange);
+    return [...(carried ? [carried] : []), { kind: 'tombstone', ...head }];
+  }
   if (!envelope.after) throw new RecordUnreadable(`/after is null in a change of kind ${envelope.op}.`);
-  if ((known.last.get(head.id)?.version ?? -1n) > head.version) return 'superseded';
-  const base = hasUnavailable(envelope.after, table)
-    ? contentBefore(head.id, renamedFrom(record), head.version, known)
-    : undefined;
-  return { kind: 'document', ...head, ...projectRow(envelope.after, table, base) };
+  const base = leavesOut ? earlier.contentBefore(head.id, head.version, keyChange) : undefined;
+  const taken = keyChange && earlier.taken(keyChange);
+  return [{ kind: 'document', ...head, ...projectRow(envelope.after, table, base) }, ...(taken ? [taken] : [])];
 }
 
-/** Once the renamed document has taken the content over, the tombstone of its former id is written again without it. */
-function purgeOfRename(record: LogRecord, known: Known): Tombstone | undefined {
-  const oldId = renamedFrom(record);
-  const former = oldId && known.last.get(oldId);
-  if (former?.kind !== 'tombstone' || !former.carried) return undefined;
-  const { carried: _, ...rest } = former;
-  return rest;
-}
-
-type Head = Omit<Tombstone, 'kind' | 'carried'>;
+type Head = Omit<Tombstone, 'kind'>;
 
 function origin(record: LogRecord): Pick<Head, 'id' | 'source'> {
   const key = parseDocumentId(record.key);
@@ -203,37 +170,6 @@ function origin(record: LogRecord): Pick<Head, 'id' | 'source'> {
     id: record.key as DocumentId,
     source: { name: key.source, table: key.table, key: record.key.slice(record.key.lastIndexOf('/') + 1) },
   };
-}
-
-/** The delete half of a key change keeps the content until the create half, maybe on another partition, has taken it. */
-function tombstone(record: LogRecord, head: Head, known: Known): Tombstone {
-  const last = record.headers[NEW_KEY_HEADER] === undefined ? undefined : known.last.get(head.id);
-  return { kind: 'tombstone', ...head, ...(last?.kind === 'document' && { carried: last }) };
-}
-
-/**
- * The version that an unchanged column comes from. A parked version in between may have changed that very column, so then the
- * change is parked too instead of being filled with older text.
- */
-function contentBefore(id: DocumentId, oldId: DocumentId | undefined, version: SourceVersion, known: Known): Document {
-  const last = known.last.get(oldId ?? id);
-  const base = last?.kind === 'tombstone' ? last.carried : last;
-  if (!base || base.version >= version)
-    throw new ContentUnavailable('A TOASTed column was left out and no earlier version of the document is known.');
-  const parked = known.parked.get(oldId ?? id);
-  if (parked !== undefined && parked > base.version && parked < version)
-    throw new ContentUnavailable(
-      'An earlier version of this document is parked as a dead letter; retry that one first.',
-    );
-  return base;
-}
-
-function renamedFrom(record: LogRecord): DocumentId | undefined {
-  const header = record.headers[OLD_KEY_HEADER];
-  const key = parseDocumentId(record.key);
-  if (header === undefined || !key) return undefined;
-  const columns = JSON.parse(header) as Row;
-  return documentId({ ...key, key: Object.values(columns).map(columnText) });
 }
 
 function decodeHook(

@@ -55,13 +55,4 @@ describe('dedupe', () => {
     );
     expect(verdicts).toMatchObject([{ kind: 'emit' }, { kind: 'drop', reason: 'superseded' }]);
   });
-
-  test('the purge of what a rename carried may repeat its version', async () => {
-    const stage = dedupe(log);
-    const carrying = decoded(aTombstone({ carried: aDocument({ version: version(5) }) }));
-    stage.appended([carrying]);
-    expect(await stage.run([{ ...decoded(aTombstone()), purge: true as const }], never)).toMatchObject([
-      { kind: 'emit' },
-    ]);
-  });
 });

@@ -53,7 +53,7 @@ export function dedupe(log: Log): Dedupe {
         const { change } = decoded;
         if (change.kind !== 'document' && change.kind !== 'tombstone') return emit(decoded);
         const version = versions.get(change.id);
-        if (version === change.version && !decoded.purge) return drop('duplicate');
+        if (version === change.version) return drop('duplicate');
         if (version !== undefined && version > change.version) return drop('superseded');
         versions.set(change.id, change.version);
         return emit(decoded);
