@@ -3,13 +3,13 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ResolvedConfig } from '../../runtime/config/config.ts';
 import { parseConfig } from '../../runtime/config/load-config.ts';
-import { InvalidUsage } from '../../runtime/errors.ts';
+import { InvalidUsage, ServerRefused } from '../../runtime/errors.ts';
 import { drain } from '../../runtime/lifecycle.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import type { AnswerResponse } from '../../schemas/answer.ts';
 import { answerLines } from '../ask.ts';
 import { createClient } from '../client.ts';
-import { startFreshet, type RunningFreshet } from '../compose.ts';
+import { startFreshet } from '../compose.ts';
 import { packageRoot } from '../package-root.ts';
 import { integerFlag } from '../parse-flags.ts';
 import { listenError, makeDataDir } from '../probes.ts';
@@ -21,11 +21,14 @@ import { packageNames, packagePages, type Page } from './package-pages.ts';
 import { showProgress } from './progress.ts';
 
 const HOST = '127.0.0.1';
+const SOURCE = 'docs';
 const DEFAULT_PORT = 8080;
 /** How many ports after the wanted one are tried. */
 const PORTS_TRIED = 20;
-/** How often the first question is asked again while the index fills, ms. */
-const ASK_AGAIN_MS = 500;
+/** How long the first question waits for the whole documentation to be searchable, ms; then it is asked of what there is. */
+const FIRST_ANSWER_WAIT_MS = 60_000;
+/** How often a demo below npm looks whether npm is still there, ms. */
+const LOOK_FOR_PARENT_MS = 500;
 
 /** Questions that the documentation of our own runtime dependencies answers. */
 const questions = [
@@ -38,7 +41,8 @@ const questions = [
  * Starts everything on a PostgreSQL of its own that holds the documentation of the installed npm packages, and answers a first
  * question. Stays up until it is stopped, or ends after the answer with `--once`.
  */
-export async function demo(context: VerbContext): Promise<ExitCode> {
+export async function demo(outer: VerbContext): Promise<ExitCode> {
+  const context: VerbContext = { ...outer, signal: stopWithNpm(outer) };
   const { output, signal, env, clock, flags } = context;
   const dataDir = resolve(env['FRESHET_DATA_DIR'] ?? join('.freshet', 'demo'));
   await makeDataDir(dataDir);
@@ -48,13 +52,13 @@ export async function demo(context: VerbContext): Promise<ExitCode> {
     dataDir: join(dataDir, 'postgres'),
     settings: { wal_level: 'logical' },
   });
-  await fillTable(postgres.url, context);
+  const position = await fillTable(postgres.url, context);
   const config = demoConfig(postgres.url, dataDir, port);
   const logger = createLogger(config.logLevel);
   const running = await startFreshet({ config, roles: allRoles, logger, signal });
   try {
     output.say(`Freshet is ready at ${running.address}`);
-    const answer = await firstAnswer(running, context);
+    const answer = await firstAnswer(running.address, position, context);
     if (flags['once'] === true) {
       output.result(answer, (reply) => [`Q: ${questions[0]}`, ...answerLines(reply)]);
       return answer.refused ? 1 : 0;
@@ -84,7 +88,7 @@ export function demoConfig(connection: string, dataDir: string, port: number): R
     dataDir,
     logLevel: 'warn',
     server: { host: HOST, port },
-    sources: [{ name: 'docs', kind: 'postgres', connection, tables: [table] }],
+    sources: [{ name: SOURCE, kind: 'postgres', connection, tables: [table] }],
     // Documentation of public packages: what looks like an address in it is an example.
     pipeline: { pii: { mode: 'off' } },
   };
@@ -92,7 +96,8 @@ export function demoConfig(connection: string, dataDir: string, port: number): R
   return parseConfig(JSON.stringify(config).replaceAll('${', '$${'), {}, 'the built-in config of the demo');
 }
 
-async function fillTable(url: string, context: VerbContext): Promise<void> {
+/** Brings the table up to date; gives the position at which it is. */
+async function fillTable(url: string, context: VerbContext): Promise<string> {
   const nodeModules = installedPackages();
   const names = await packageNames(nodeModules);
   const progress = showProgress(context.output, 'Reading the documentation of installed packages', names.length);
@@ -102,10 +107,11 @@ async function fillTable(url: string, context: VerbContext): Promise<void> {
     last = page.package;
     progress.advance(page.package);
   };
-  const { pages, changed, deleted } = await loadPages(url, packagePages(nodeModules), onPage, context.signal);
+  const { pages, changed, deleted, position } = await loadPages(url, packagePages(nodeModules), onPage, context.signal);
   progress.end(
     `Table docs.pages holds ${pages} pages of ${names.length} packages (${changed} new or changed, ${deleted} deleted since the last start).`,
   );
+  return position;
 }
 
 /** Where npm has put the packages: in our own folder, or, as a dependency of another package, around it. */
@@ -120,20 +126,36 @@ async function freePort(wanted: number): Promise<number> {
   throw new InvalidUsage(`no port from ${wanted} to ${wanted + PORTS_TRIED - 1} is free; name another one with --port`);
 }
 
-/** Asks the first question until the index holds its answer, or everything is indexed. */
-async function firstAnswer(running: RunningFreshet, { clock, fetch, signal }: VerbContext): Promise<AnswerResponse> {
-  const client = createClient(running.address, {}, fetch, signal);
-  let isCaughtUp = false;
-  const caughtUp = running.caughtUp(signal).then(() => void (isCaughtUp = true));
-  // It may fail while an answer is awaited; the race below is where that is heard.
-  caughtUp.catch(() => undefined);
-  for (;;) {
-    // Read before asking: an answer that was given after catching up is the last word.
-    const isLast = isCaughtUp;
-    const answer = (await client.call('POST', '/v1/answer', { question: questions[0] })) as AnswerResponse;
-    if (!answer.refused || isLast) return answer;
-    await Promise.race([caughtUp, clock.sleep(ASK_AGAIN_MS, signal)]);
+/**
+ * Asks the first question as of the position at which the table was full: read-your-own-write, as every caller can have it. The words are
+ * there within seconds, the vectors follow.
+ */
+async function firstAnswer(address: string, position: string, { fetch, signal }: VerbContext): Promise<AnswerResponse> {
+  const client = createClient(address, {}, fetch, signal);
+  const question = { question: questions[0] };
+  try {
+    const after = { after: { [SOURCE]: position }, waitMs: FIRST_ANSWER_WAIT_MS };
+    return (await client.call('POST', '/v1/answer', { ...question, ...after })) as AnswerResponse;
+  } catch (error) {
+    if (!(error instanceof ServerRefused) || error.remoteCode !== 'FRESHET_NOT_FRESH_YET') throw error;
+    return (await client.call('POST', '/v1/answer', question)) as AnswerResponse;
   }
+}
+
+/**
+ * A signal that also aborts when npm, below which the demo was started, is gone: npm signals its shell, and not every shell passes that on,
+ * so the demo and its database would stay behind.
+ */
+function stopWithNpm({ env, clock, signal }: VerbContext): AbortSignal {
+  if (env['npm_lifecycle_event'] !== 'start') return signal;
+  const gone = new AbortController();
+  const parent = process.ppid;
+  const watch = async () => {
+    while (process.ppid === parent) await clock.sleep(LOOK_FOR_PARENT_MS, signal);
+    gone.abort(new Error('npm is gone'));
+  };
+  watch().catch(() => undefined); // the stop was asked for by a signal
+  return AbortSignal.any([signal, gone.signal]);
 }
 
 function invitation(answer: AnswerResponse, address: string): readonly string[] {

@@ -6,6 +6,8 @@ export interface LoadOutcome {
   readonly pages: number;
   readonly changed: number;
   readonly deleted: number;
+  /** LSN after the last commit: the index has everything once it has passed it. */
+  readonly position: string;
 }
 
 const CREATE = `
@@ -51,7 +53,9 @@ export async function loadPages(
     }
     const gone = await client.query(`delete from docs.pages where package || '/' || path <> all ($1)`, [seen]);
     await client.query('commit');
-    return { pages: seen.length, changed, deleted: gone.rowCount ?? 0 };
+    const { rows } = await client.query<{ position: string }>('select pg_current_wal_insert_lsn()::text as position');
+    const position = rows[0]?.position ?? '0/0';
+    return { position, pages: seen.length, changed, deleted: gone.rowCount ?? 0 };
   } finally {
     await client.end();
   }
