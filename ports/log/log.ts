@@ -101,7 +101,10 @@ export interface Log extends AsyncDisposable {
   /** Joins a consumer group. Partitions are shared among its live members. */
   subscribe(subscription: Subscription): LogReader;
 
-  /** Records from a place on, without a group: for dead letters, inspection and connector state. Empty at the end. */
+  /**
+   * Records from a place on, without a group: for dead letters, inspection and connector state. Empty at the end; before it a page
+   * may hold fewer than `limit`, because its bytes are bounded, too.
+   */
   fetch(from: RecordPlace, limit: number, signal?: AbortSignal): Promise<readonly LogRecord[]>;
 
   /** The newest record of each key of a compacted topic, in the order of `keys`; undefined when there is none or it is a tombstone. */
