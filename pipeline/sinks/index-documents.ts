@@ -38,21 +38,33 @@ export function indexDocuments(options: IndexSinkOptions): Sink<EmbeddedChange> 
     async write(changes, signal) {
       const behind = await deferred.mayBeBehind(signal);
       const defers = changes.some((change) => missesVectors(change));
-      const planned = plan(changes, options, !behind && !defers);
-      const outcomes = await store.write(
-        planned.map(({ write }) => write),
-        signal,
-      );
+      const { documents, positions } = plan(changes, options, !behind && !defers);
       const results = new Map<number, Written>();
-      planned.forEach(({ index, write }, place) => settle(results, index, write, outcomes[place]));
+      // A touch that finds other content throws, and nothing may be claimed before it is compared anew.
+      const isSure = documents.every(({ write }) => write.kind !== 'touch');
+      for (const planned of isSure ? [[...documents, ...positions]] : [documents, positions])
+        await writeAll(planned, results, signal);
       const asked = changes.flatMap((change, index) =>
         missesVectors(change) && results.get(index)?.kind !== 'reject' ? [deferredDocument(change)] : [],
       );
       await deferred.append(asked, behind || defers ? changes.flatMap(positionOf) : [], signal);
-      observeFreshness(planned, outcomes);
       return changes.map((_, index) => results.get(index) ?? { kind: 'written', outcome: 'passed' });
     },
   };
+
+  async function writeAll(
+    planned: readonly Planned[],
+    results: Map<number, Written>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (planned.length === 0) return;
+    const outcomes = await store.write(
+      planned.map(({ write }) => write),
+      signal,
+    );
+    planned.forEach(({ index, write }, place) => settle(results, index, write, outcomes[place]));
+    observeFreshness(planned, outcomes);
+  }
 
   function observeFreshness(written: readonly Planned[], outcomes: readonly WriteOutcome[]): void {
     const now = clock.now();
@@ -75,17 +87,28 @@ function isSnapshotRead(version: SourceVersion): boolean {
   return (version & ((1n << POSITION_BITS) - 1n)) === 0n;
 }
 
-function plan(changes: readonly EmbeddedChange[], options: IndexSinkOptions, complete: boolean): readonly Planned[] {
+/**
+ * Documents, then range tombstones, then positions. Versions decide, so the order is free; this one never removes a document that
+ * the same batch brings in a newer version, and never claims what is not written.
+ */
+function plan(
+  changes: readonly EmbeddedChange[],
+  options: IndexSinkOptions,
+  complete: boolean,
+): { readonly documents: readonly Planned[]; readonly positions: readonly Planned[] } {
   const documents: Planned[] = [];
+  const ranges: Planned[] = [];
   const positions: Planned[] = [];
   changes.forEach((change, index) => {
     if (change.kind === 'chunked') documents.push({ index, write: replacement(change, options) });
+    else if (change.kind === 'ready' && change.write.kind === 'remove-below')
+      ranges.push({ index, write: change.write });
     else if (change.kind === 'ready' && change.write.kind === 'advance') {
       positions.push({ index, write: change.write });
       if (complete) positions.push({ index, write: { ...change.write, level: 'complete' } });
     } else if (change.kind === 'ready') documents.push({ index, write: change.write });
   });
-  return [...documents, ...positions];
+  return { documents: [...documents, ...ranges], positions };
 }
 
 function replacement(change: EmbeddedContent, { chunker, embedderFingerprint }: IndexSinkOptions): DocumentWrite {
