@@ -1,4 +1,6 @@
 import Type from 'typebox';
+import { parseLsn } from './lsn.ts';
+import { sourceVersion, type SourceVersion } from './version.ts';
 
 /** What Debezium writes in place of an unchanged TOASTed value. Never stored, indexed or embedded (B13). */
 export const UNAVAILABLE = '__debezium_unavailable_value';
@@ -64,3 +66,12 @@ export type Envelope = Omit<Type.Static<typeof Envelope>, 'before' | 'after'> & 
   readonly before: Row | null;
   readonly after: Row | null;
 };
+
+/**
+ * The version of the document that a change of a row makes: the change's own position. A snapshot read stands below every change of
+ * its epoch (B11). Undefined when the position is not an LSN.
+ */
+export function envelopeVersion({ op, source }: Pick<Envelope, 'op' | 'source'>): SourceVersion | undefined {
+  const lsn = parseLsn(source.lsn);
+  return lsn === undefined ? undefined : sourceVersion(source.epoch, op === 'r' ? 0n : lsn);
+}

@@ -1,5 +1,6 @@
 import { RecordUnreadable } from '../../runtime/errors.ts';
 import {
+  envelopeVersion,
   NEW_KEY_HEADER,
   OLD_KEY_HEADER,
   type ColumnValue,
@@ -8,7 +9,7 @@ import {
   type Row,
 } from '../../schemas/envelope.ts';
 import { documentId } from '../../schemas/ids.ts';
-import { tableTopic } from '../../schemas/topics.ts';
+import { tableTopic, VERSION_HEADER } from '../../schemas/topics.ts';
 import type { AppendRecord } from '../../ports/log/log.ts';
 import type { CapturedTable } from './catalog.ts';
 import { columnValue, type ColumnType } from './column-value.ts';
@@ -79,11 +80,12 @@ function envelopeRecord({ op, key, row, layout, origin, writtenAt, headers }: En
     source: { connector: 'postgresql', schema, table, ...origin },
     ts_ms: writtenAt,
   };
+  const version = envelopeVersion(envelope);
   return {
     topic: tableTopic(origin.name, schema, table),
     key: documentId({ source: origin.name, table: `${schema}.${table}`, key }),
     value: Buffer.from(JSON.stringify(envelope)),
-    ...(headers && { headers }),
+    headers: { ...headers, ...(version !== undefined && { [VERSION_HEADER]: version.toString() }) },
   };
 }
 

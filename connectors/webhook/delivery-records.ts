@@ -1,7 +1,7 @@
 import type { AppendRecord } from '../../ports/log/log.ts';
 import { documentId } from '../../schemas/ids.ts';
 import type { Watermark } from '../../schemas/marker.ts';
-import { CONNECTOR_STATE_TOPIC, hookTopic } from '../../schemas/topics.ts';
+import { CONNECTOR_STATE_TOPIC, hookTopic, VERSION_HEADER } from '../../schemas/topics.ts';
 import { sourceVersion } from '../../schemas/version.ts';
 import type { HookRecord, WebhookEvent } from '../../schemas/webhook-event.ts';
 
@@ -26,7 +26,7 @@ export function eventRecord(source: string, event: WebhookEvent, position: bigin
     position: position.toString(),
   };
   const key = documentId({ source, table: event.collection, key: [String(event.key)] });
-  return { topic: hookTopic(source), key, value: json(record) };
+  return { topic: hookTopic(source), key, value: json(record), headers: { [VERSION_HEADER]: record.version } };
 }
 
 /** One marker for every partition: whoever has passed all of them has passed every event up to `position`. */

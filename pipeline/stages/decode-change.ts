@@ -3,17 +3,15 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { TableConfig } from '../../runtime/config/config.ts';
 import { classify, DocumentTooLarge, MappingFailed, RecordUnreadable } from '../../runtime/errors.ts';
 import type { Document, DocumentChange, Tombstone } from '../../schemas/document.ts';
-import { NEW_KEY_HEADER, OLD_KEY_HEADER, type Envelope, type Row } from '../../schemas/envelope.ts';
+import { envelopeVersion, NEW_KEY_HEADER, OLD_KEY_HEADER, type Envelope, type Row } from '../../schemas/envelope.ts';
 import { documentId, parseDocumentId, type DocumentId } from '../../schemas/ids.ts';
-import { parseLsn } from '../../schemas/lsn.ts';
-import { parseVersion, sourceVersion } from '../../schemas/version.ts';
+import { parseVersion } from '../../schemas/version.ts';
 import type { HookRecord } from '../../schemas/webhook-event.ts';
 import type { DeadLetters } from '../dead-letters.ts';
 import { columnText, wellFormed } from '../mapping/column-text.ts';
 import { EarlierVersions, type KeyChange, type LookBack } from '../mapping/earlier-versions.ts';
 import { DEFAULT_TENANT, hasUnavailable, projectRow } from '../mapping/project-row.ts';
 import { readSourceRecord, type SourceRecord } from '../mapping/read-record.ts';
-import { versionOf } from '../records.ts';
 import { Blocked, drop, emit, reject, type Stage, type Verdict } from '../stage.ts';
 
 export interface DecodeChangeOptions {
@@ -92,7 +90,7 @@ function readable(record: LogRecord, { tables, maxDocumentBytes }: DecodeChangeO
   return {
     record,
     content,
-    keyChange: keyChangeOf(record),
+    keyChange: content.kind === 'envelope' ? keyChangeOf(record, content.envelope) : undefined,
     leavesOut: table !== undefined && row !== null && hasUnavailable(row, table),
   };
 }
@@ -109,9 +107,9 @@ function lookBack(read: readonly (Readable | Error)[]): LookBack {
 }
 
 /** The key change that a record is one half of: the delete half names the new key, the create half the old one. */
-function keyChangeOf(record: LogRecord): KeyChange | undefined {
+function keyChangeOf(record: LogRecord, envelope: Envelope): KeyChange | undefined {
   const own = parseDocumentId(record.key);
-  const version = versionOf(record);
+  const version = envelopeVersion(envelope);
   const header = record.headers[NEW_KEY_HEADER] ?? record.headers[OLD_KEY_HEADER];
   if (header === undefined || !own || version === undefined) return undefined;
   const other = documentId({ ...own, key: Object.values(JSON.parse(header) as Row).map(columnText) });
@@ -141,15 +139,10 @@ function decodeEnvelope(
 ): readonly DocumentChange[] {
   const table = options.tables.get(record.topic);
   if (!table) throw new MappingFailed(`No mapping for the topic ${record.topic}; its table has left the config.`);
-  const lsn = parseLsn(envelope.source.lsn);
-  if (lsn === undefined) throw new RecordUnreadable('/source/lsn is not a log sequence number.');
-  const { epoch, commitLsn: position, ts_ms: committedAt } = envelope.source;
-  const head = {
-    ...origin(record),
-    version: sourceVersion(epoch, envelope.op === 'r' ? 0n : lsn),
-    position,
-    committedAt,
-  };
+  const version = envelopeVersion(envelope);
+  if (version === undefined) throw new RecordUnreadable('/source/lsn is not a log sequence number.');
+  const { commitLsn: position, ts_ms: committedAt } = envelope.source;
+  const head = { ...origin(record), version, position, committedAt };
   if (earlier.reaches(head.id, head.version)) return [];
   if (envelope.op === 'd') {
     const carried = keyChange && earlier.toCarry(keyChange);
