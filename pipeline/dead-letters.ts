@@ -6,7 +6,7 @@ import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { DeadLetter } from '../schemas/dead-letter.ts';
 import { parseDocumentId, type DocumentId } from '../schemas/ids.ts';
-import { DEAD_LETTERS_TOPIC, DOCUMENTS_TOPIC } from '../schemas/topics.ts';
+import { DEAD_LETTERS_TOPIC } from '../schemas/topics.ts';
 import { parseVersion, type SourceVersion } from '../schemas/version.ts';
 import { versionOf } from './records.ts';
 
@@ -44,18 +44,24 @@ export interface DeadLetterOptions {
 
 const SCAN_LIMIT = 1_000;
 
-export function deadLettersIn({ log, clock, logger, metrics }: DeadLetterOptions): DeadLetters {
-  return { write, list, show, retry, discard, parked };
+export function deadLettersIn(options: DeadLetterOptions): DeadLetters {
+  return new LoggedDeadLetters(options);
+}
 
-  async function write(rejections: readonly Rejection[], signal: AbortSignal): Promise<void> {
+class LoggedDeadLetters implements DeadLetters {
+  readonly #options: DeadLetterOptions;
+
+  constructor(options: DeadLetterOptions) {
+    this.#options = options;
+  }
+
+  async write(rejections: readonly Rejection[], signal: AbortSignal): Promise<void> {
     if (rejections.length === 0) return;
+    const { log, clock, logger, metrics } = this.#options;
     const letters = rejections.map((rejection) => deadLetter(rejection, clock.now()));
-    const known = await log.latest(
-      DEAD_LETTERS_TOPIC,
-      letters.map((letter) => letter.id),
-      signal,
-    );
-    await store(
+    const ids = letters.map((letter) => letter.id);
+    const known = await log.latest(DEAD_LETTERS_TOPIC, ids, signal);
+    await this.#store(
       letters.map((letter, index) => ({ ...letter, attempts: 1 + (parse(known[index])?.attempts ?? 0) })),
       signal,
     );
@@ -71,33 +77,58 @@ export function deadLettersIn({ log, clock, logger, metrics }: DeadLetterOptions
     metrics.deadLettersOpen.inc(known.filter((record) => record === undefined).length);
   }
 
-  async function store(letters: readonly DeadLetter[], signal: AbortSignal): Promise<void> {
-    await log.append(
-      letters.flatMap((letter) => {
-        const value = Buffer.from(JSON.stringify(letter));
-        const byRecord = { topic: DEAD_LETTERS_TOPIC, key: letter.id, value };
-        return letter.documentId === undefined
-          ? [byRecord]
-          : [byRecord, { topic: DEAD_LETTERS_TOPIC, key: documentKey(letter.documentId), value }];
-      }),
-      signal,
-    );
-  }
-
-  async function list(
-    state: DeadLetter['state'] | 'all',
-    limit: number,
-    signal: AbortSignal,
-  ): Promise<readonly DeadLetter[]> {
+  async list(state: DeadLetter['state'] | 'all', limit: number, signal: AbortSignal): Promise<readonly DeadLetter[]> {
     const letters = new Map<string, DeadLetter>();
-    for await (const record of scan(signal)) {
+    for await (const record of this.#scan(signal)) {
       const letter = parse(record);
       if (letter && record.key === letter.id) letters.set(letter.id, letter);
     }
     return [...letters.values()].filter((letter) => state === 'all' || letter.state === state).slice(0, limit);
   }
 
-  async function* scan(signal: AbortSignal): AsyncIterable<LogRecord> {
+  async show(id: string, signal: AbortSignal): Promise<DeadLetter> {
+    const [record] = await this.#options.log.latest(DEAD_LETTERS_TOPIC, [id], signal);
+    const letter = parse(record);
+    if (!letter) throw new NotFound('There is no dead letter with this id; `freshet failures list` shows all.');
+    return letter;
+  }
+
+  async retry(id: string, signal: AbortSignal): Promise<DeadLetter> {
+    const letter = await this.show(id, signal);
+    const { topic, key, value, headers, partition } = await this.#payload(letter, signal);
+    const version = letter.version === undefined ? undefined : parseVersion(letter.version);
+    await this.#options.log.append(
+      [{ topic, key, value, headers, partition, ...(version !== undefined && { version }) }],
+      signal,
+    );
+    return this.#settle({ ...letter, state: 'retried' }, signal);
+  }
+
+  async discard(id: string, signal: AbortSignal): Promise<DeadLetter> {
+    return this.#settle({ ...(await this.show(id, signal)), state: 'discarded' }, signal);
+  }
+
+  async parked(ids: readonly DocumentId[], signal: AbortSignal): Promise<readonly (SourceVersion | undefined)[]> {
+    const records = await this.#options.log.latest(DEAD_LETTERS_TOPIC, ids.map(documentKey), signal);
+    return records.map((record) => {
+      const letter = parse(record);
+      return letter?.state === 'open' && letter.version !== undefined ? parseVersion(letter.version) : undefined;
+    });
+  }
+
+  async #store(letters: readonly DeadLetter[], signal: AbortSignal): Promise<void> {
+    const records = letters.flatMap((letter) => {
+      const value = Buffer.from(JSON.stringify(letter));
+      const byRecord = { topic: DEAD_LETTERS_TOPIC, key: letter.id, value };
+      return letter.documentId === undefined
+        ? [byRecord]
+        : [byRecord, { ...byRecord, key: documentKey(letter.documentId) }];
+    });
+    await this.#options.log.append(records, signal);
+  }
+
+  async *#scan(signal: AbortSignal): AsyncIterable<LogRecord> {
+    const { log } = this.#options;
     for (const { partition, earliest, next } of await log.describe([DEAD_LETTERS_TOPIC], signal)) {
       for (let offset = earliest; offset < next;) {
         const page = await log.fetch({ topic: DEAD_LETTERS_TOPIC, partition, offset }, SCAN_LIMIT, signal);
@@ -109,65 +140,19 @@ export function deadLettersIn({ log, clock, logger, metrics }: DeadLetterOptions
     }
   }
 
-  async function show(id: string, signal: AbortSignal): Promise<DeadLetter> {
-    const letter = parse((await log.latest(DEAD_LETTERS_TOPIC, [id], signal))[0]);
-    if (!letter) throw new NotFound('There is no dead letter with this id; `freshet failures list` shows all.');
-    return letter;
-  }
-
-  async function retry(id: string, signal: AbortSignal): Promise<DeadLetter> {
-    const letter = await show(id, signal);
-    const record = await payload(letter, signal);
-    // In the compacted topic the newest record of a key must stay the newest version, or a rebuild would lose a change.
-    const overtaken = record.topic === DOCUMENTS_TOPIC && (await isOvertaken(record, signal));
-    if (!overtaken)
-      await log.append(
-        [
-          {
-            topic: record.topic,
-            key: record.key,
-            value: record.value,
-            headers: record.headers,
-            partition: record.partition,
-          },
-        ],
-        signal,
-      );
-    return settle({ ...letter, state: 'retried' }, signal);
-  }
-
-  async function payload(letter: DeadLetter, signal: AbortSignal): Promise<LogRecord> {
+  async #payload(letter: DeadLetter, signal: AbortSignal): Promise<LogRecord> {
     const place: RecordPlace = { ...letter.pointer, offset: BigInt(letter.pointer.offset) as Offset };
-    const [record] = await log.fetch(place, 1, signal);
-    if (record?.offset !== place.offset)
+    const [record] = await this.#options.log.fetch(place, 1, signal);
+    if (record?.offset !== place.offset) {
       throw new NotFound('The payload of this dead letter has left the log (retention); run a backfill of its source.');
+    }
     return record;
   }
 
-  async function isOvertaken(record: LogRecord, signal: AbortSignal): Promise<boolean> {
-    const [newest] = await log.latest(record.topic, [record.key], signal);
-    return newest !== undefined && (versionOf(newest) ?? 0n) > (versionOf(record) ?? 0n);
-  }
-
-  async function discard(id: string, signal: AbortSignal): Promise<DeadLetter> {
-    return settle({ ...(await show(id, signal)), state: 'discarded' }, signal);
-  }
-
-  async function settle(letter: DeadLetter, signal: AbortSignal): Promise<DeadLetter> {
-    await store([letter], signal);
-    metrics.deadLettersOpen.set((await list('open', Number.MAX_SAFE_INTEGER, signal)).length);
+  async #settle(letter: DeadLetter, signal: AbortSignal): Promise<DeadLetter> {
+    await this.#store([letter], signal);
+    this.#options.metrics.deadLettersOpen.set((await this.list('open', Number.MAX_SAFE_INTEGER, signal)).length);
     return letter;
-  }
-
-  async function parked(
-    ids: readonly DocumentId[],
-    signal: AbortSignal,
-  ): Promise<readonly (SourceVersion | undefined)[]> {
-    const records = await log.latest(DEAD_LETTERS_TOPIC, ids.map(documentKey), signal);
-    return records.map((record) => {
-      const letter = parse(record);
-      return letter?.state === 'open' && letter.version !== undefined ? parseVersion(letter.version) : undefined;
-    });
   }
 }
 

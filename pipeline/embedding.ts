@@ -36,25 +36,26 @@ const STREAMS = 2;
 /** Weight of the newest batch in the running estimate of the model's speed. */
 const SMOOTHING = 0.3;
 
-export function createEmbedding({
-  embedder,
-  store,
-  cache,
-  maxBatchTokens,
-  clock,
-  metrics,
-}: EmbeddingOptions): Embedding {
-  const underWay = new Map<string, Promise<Float32Array>>();
-  let waitingTokens = 0;
-  let msPerToken: number | undefined;
+export function createEmbedding(options: EmbeddingOptions): Embedding {
+  return new SharedEmbedding(options);
+}
 
-  return { lookUp, compute, estimateMs };
+class SharedEmbedding implements Embedding {
+  readonly #options: EmbeddingOptions;
+  readonly #underWay = new Map<string, Promise<Float32Array>>();
+  #waitingTokens = 0;
+  #msPerToken: number | undefined;
 
-  function estimateMs(texts: readonly TextToEmbed[]): number {
-    return msPerToken === undefined ? 0 : (waitingTokens + tokensOf(texts)) * msPerToken;
+  constructor(options: EmbeddingOptions) {
+    this.#options = options;
   }
 
-  async function lookUp(texts: readonly TextToEmbed[], signal: AbortSignal): Promise<Map<string, Float32Array>> {
+  estimateMs(texts: readonly TextToEmbed[]): number {
+    return this.#msPerToken === undefined ? 0 : (this.#waitingTokens + tokensOf(texts)) * this.#msPerToken;
+  }
+
+  async lookUp(texts: readonly TextToEmbed[], signal: AbortSignal): Promise<Map<string, Float32Array>> {
+    const { cache, store, embedder, metrics } = this.#options;
     const keys = [...new Set(texts.map((text) => text.vectorKey))];
     const found = new Map<string, Float32Array>();
     const cached = await cache.get(keys.map(cacheKey), signal);
@@ -72,61 +73,58 @@ export function createEmbedding({
     return found;
   }
 
-  async function compute(texts: readonly TextToEmbed[], signal: AbortSignal): Promise<Map<string, Float32Array>> {
+  async compute(texts: readonly TextToEmbed[], signal: AbortSignal): Promise<Map<string, Float32Array>> {
     const distinct = [...new Map(texts.map((text) => [text.vectorKey, text])).values()];
-    const fresh = distinct.filter((text) => !underWay.has(text.vectorKey));
-    start(batchesOf(fresh, maxBatchTokens), signal);
+    const fresh = distinct.filter((text) => !this.#underWay.has(text.vectorKey));
+    this.#start(batchesOf(fresh, this.#options.maxBatchTokens), signal);
     const vectors = await Promise.all(
-      distinct.map(async (text) => [text.vectorKey, await underWay.get(text.vectorKey)] as const),
+      distinct.map(async (text) => [text.vectorKey, await this.#underWay.get(text.vectorKey)] as const),
     );
     return new Map(vectors.flatMap(([key, vector]) => (vector ? [[key, vector] as const] : [])));
   }
 
   /** Runs batches on a few streams and registers every text as under way until its batch has settled. */
-  function start(batches: readonly (readonly TextToEmbed[])[], signal: AbortSignal): void {
+  #start(batches: readonly (readonly TextToEmbed[])[], signal: AbortSignal): void {
     const queue = [...batches];
     const running = new Map<readonly TextToEmbed[], (run: Promise<readonly Float32Array[]>) => void>();
     for (const batch of batches) {
-      waitingTokens += tokensOf(batch);
+      this.#waitingTokens += tokensOf(batch);
       const settled = new Promise<readonly Float32Array[]>((resolve) => running.set(batch, resolve));
-      batch.forEach((text, index) => register(text.vectorKey, settled, index));
+      batch.forEach((text, index) => this.#register(text.vectorKey, settled, index));
     }
     const stream = async (): Promise<void> => {
       for (let batch = queue.shift(); batch; batch = queue.shift()) {
-        const run = runBatch(batch, signal);
+        const run = this.#runBatch(batch, signal);
         running.get(batch)?.(run);
         await run.catch(() => undefined); // whoever waits for the texts gets the error
-        waitingTokens -= tokensOf(batch);
+        this.#waitingTokens -= tokensOf(batch);
       }
     };
     for (let n = 0; n < Math.min(STREAMS, batches.length); n++) void stream();
   }
 
-  function register(key: string, batch: Promise<readonly Float32Array[]>, index: number): void {
+  #register(key: string, batch: Promise<readonly Float32Array[]>, index: number): void {
     const vector = batch.then((vectors) => {
       const own = vectors[index];
       if (!own) throw new EmbeddingInvalid('The embedder left a text out.');
       return own;
     });
-    const forget = (): void => void underWay.delete(key);
+    const forget = (): void => void this.#underWay.delete(key);
     vector.then(forget, forget); // also keeps a batch that nobody waits for any more from ending the process
-    underWay.set(key, vector);
+    this.#underWay.set(key, vector);
   }
 
-  async function runBatch(batch: readonly TextToEmbed[], signal: AbortSignal): Promise<readonly Float32Array[]> {
+  async #runBatch(batch: readonly TextToEmbed[], signal: AbortSignal): Promise<readonly Float32Array[]> {
+    const { embedder, cache, clock, metrics } = this.#options;
     const started = clock.monotonicMs();
-    const vectors = await embedder.embed(
-      batch.map((text) => text.text),
-      'passage',
-      signal,
-    );
+    const texts = batch.map((text) => text.text);
+    const vectors = await embedder.embed(texts, 'passage', signal);
     const tookMs = clock.monotonicMs() - started;
     checkVectors(vectors, batch.length, embedder.model.dimensions);
     const tokens = tokensOf(batch);
-    msPerToken =
-      msPerToken === undefined
-        ? tookMs / Math.max(1, tokens)
-        : (1 - SMOOTHING) * msPerToken + (SMOOTHING * tookMs) / Math.max(1, tokens);
+    const measured = tookMs / Math.max(1, tokens);
+    this.#msPerToken =
+      this.#msPerToken === undefined ? measured : (1 - SMOOTHING) * this.#msPerToken + SMOOTHING * measured;
     metrics.embedDuration.observe(tookMs / 1000);
     metrics.embedBatchTokens.observe(tokens);
     metrics.embedTexts.inc({ result: 'computed' }, batch.length);

@@ -32,7 +32,7 @@ interface Item<T> {
 }
 
 interface FlowBuilder<T> {
-  then<U>(stage: Stage<T, U>): FlowBuilder<U>;
+  through<U>(stage: Stage<T, U>): FlowBuilder<U>;
   into(sink: Sink<T>): Flow;
 }
 
@@ -44,15 +44,15 @@ interface Pass {
 }
 type Run<T> = (records: readonly LogRecord[], pass: Pass) => Promise<readonly Item<T>[]>;
 
-/** Starts a flow at its first stage: `from(decodeChange).then(dedupe).then(filterPii).into(documentsTopic)`. */
+/** Starts a flow at its first stage: `from(decodeChange).through(dedupe).through(filterPii).into(documentsTopic)`. */
 export function from<T>(stage: Stage<LogRecord, T>): FlowBuilder<T> {
   const everyRecord: Run<LogRecord> = (records) => Promise.resolve(records.map((value, origin) => ({ origin, value })));
-  return build(everyRecord, []).then(stage);
+  return build(everyRecord, []).through(stage);
 }
 
 function build<T>(run: Run<T>, stages: readonly string[]): FlowBuilder<T> {
   return {
-    then: (stage) =>
+    through: (stage) =>
       build(async (records, pass) => runStage(stage, await run(records, pass), pass), [...stages, stage.name]),
     into: (sink) => ({
       stages: [...stages, sink.name],

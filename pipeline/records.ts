@@ -22,6 +22,7 @@ export function documentsRecord(change: DocumentChange, partition: number): Appe
         key: change.id,
         value,
         headers: { [VERSION_HEADER]: change.version.toString() },
+        version: change.version,
       };
     case 'carried':
       return {

@@ -98,14 +98,14 @@ export function topology(parts: PipelineParts): readonly Route[] {
       workers: parts.partitions,
       group: PREPARE_GROUP,
       topics: parts.sourceTopics,
-      flow: from(decode).then(withoutDuplicates).then(withoutPii).into(documentsTopic(log, withoutDuplicates)),
+      flow: from(decode).through(withoutDuplicates).through(withoutPii).into(documentsTopic(log, withoutDuplicates)),
     },
     {
       role: 'index',
       workers: 1,
       group: INDEX_GROUP,
       topics: [DOCUMENTS_TOPIC],
-      flow: from(compared).then(passages).then(vectors).into(index),
+      flow: from(compared).through(passages).through(vectors).into(index),
     },
     {
       role: 'index',

@@ -10,6 +10,8 @@ import { pipelineTopics } from '../../pipeline/topics.ts';
 import { topology } from '../../pipeline/topology.ts';
 import { runWorker } from '../../pipeline/worker.ts';
 import type { FilledPipeline } from '../../runtime/config/config.ts';
+import type { DocumentStore } from '../../ports/document-store/document-store.ts';
+import type { Random } from '../../runtime/clock.ts';
 import { silentLogger } from '../../runtime/logger.ts';
 import { createMetrics } from '../../runtime/metrics.ts';
 import { DOCUMENTS_TOPIC, VECTORS_TOPIC } from '../../schemas/topics.ts';
@@ -30,6 +32,7 @@ export interface SeedResult {
 
 const RATES: FaultRates = { crash: 0.015, refuse: 0.01, appliedButFailed: 0.01, torn: 0.02, zombie: 0.005 };
 const MAX_STEPS = 40_000;
+const forever = new AbortController().signal;
 const LOOK_EVERY_STEPS = 25;
 
 const CONFIG: FilledPipeline = {
@@ -41,6 +44,23 @@ const CONFIG: FilledPipeline = {
   maxBatchBytes: 1_000_000,
   attempts: 3,
 };
+
+/** What the parts of one run share. */
+interface World {
+  readonly random: Random;
+  readonly scheduler: Scheduler;
+  readonly partitions: number;
+  readonly config: FilledPipeline;
+  readonly log: Log;
+  readonly store: DocumentStore;
+  readonly source: SimulatedSource;
+  readonly checker: Checker;
+  readonly processes: Set<SimulatedProcess>;
+  rates: FaultRates;
+  crashes: number;
+  /** The source has sent everything. */
+  sent: boolean;
+}
 
 /**
  * One run: `events` changes of a simulated table go through the real stages and the embedded adapters, in an order, with faults and
@@ -60,127 +80,132 @@ export async function runSeed(seed: number, events: number): Promise<SeedResult>
   await using store = openSqliteDocumentStore({ path: ':memory:', dimensions: 32, clock });
   await log.createTopics([{ name: TOPIC, partitions, cleanup: 'delete' }, ...pipelineTopics(partitions, 86_400_000)]);
   const source = new SimulatedSource(random, partitions);
-  const checker = new Checker(source, store, seededRandom(seed ^ 0x5eed));
-  const isMild = random() < 0.2;
-  let rates = isMild ? NO_FAULTS : RATES;
-  let crashes = 0;
-  const processes = new Set<SimulatedProcess>();
-
-  const start = (role: 'prepare' | 'index'): void => {
-    const process = new SimulatedProcess(
-      scheduler,
-      random,
-      () => rates,
-      () => {
-        crashes++;
-        void scheduler.turn('restart').then(() => start(role));
-      },
-    );
-    processes.add(process);
-    const embedder = hashEmbedder({ dimensions: 32 });
-    const computed = new Set<string>();
-    const onComputed = (texts: readonly string[]): void => {
-      for (const text of texts) if (computed.has(text)) checker.fail('I7', `a text was embedded twice by one process`);
-      for (const text of texts) if (rates === NO_FAULTS) computed.add(text);
-    };
-    const ports = { log: process.log(log), clock: process.clock(clock) };
-    const metrics = createMetrics();
-    const deadLetters = deadLettersIn({ log: ports.log, clock: ports.clock, logger: silentLogger, metrics });
-    const routes = topology({
-      ...ports,
-      sourceTopics: [TOPIC],
-      partitions,
-      tables: new Map([[TOPIC, TABLE]]),
-      store: process.store(store),
-      embedder: process.embedder(embedder, onComputed),
-      cache: mapCache(),
-      deadLetters,
-      config,
-      piiPolicy: createPiiPolicy(config.pii),
-      random,
-      logger: silentLogger,
-      metrics,
-    });
-    for (const route of routes
-      .filter((one) => one.role === role)
-      .flatMap((one) => Array.from({ length: one.workers }, () => one))) {
-      const forever = new AbortController().signal;
-      void runWorker(
-        {
-          ...route,
-          ...ports,
-          deadLetters,
-          maxBatchRecords: config.maxBatchRecords,
-          maxBatchBytes: config.maxBatchBytes,
-          attempts: config.attempts,
-          random,
-          logger: silentLogger,
-          metrics,
-        },
-        forever,
-      ).catch((error: unknown) => {
-        if (process.alive)
-          checker.fail(
-            'I8',
-            `a worker ended: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-          );
-      });
-    }
+  const checker = new Checker(source, store, hashEmbedder({ dimensions: 32 }), seededRandom(seed ^ 0x5eed));
+  const rates = random() < 0.2 ? NO_FAULTS : RATES;
+  const world: World = {
+    random,
+    scheduler,
+    partitions,
+    config,
+    log,
+    store,
+    source,
+    checker,
+    processes: new Set(),
+    rates,
+    crashes: 0,
+    sent: false,
   };
-
-  let sent = false;
-  const produce = async (): Promise<void> => {
-    while (source.events < events) {
-      // The pipeline gets some turns between two transactions, so that faults meet it at work and not only behind.
-      for (let pause = below(random, 10); pause >= 0; pause--) await scheduler.turn('source');
-      const records = source.next();
-      // A large transaction is appended in pieces.
-      const cut = records.length > 4 && random() < 0.3 ? below(random, records.length) : records.length;
-      await log.append(records.slice(0, cut));
-      if (cut < records.length) {
-        await scheduler.turn('source.');
-        await log.append(records.slice(cut));
-      }
-    }
-    sent = true;
-  };
-
-  start('prepare');
-  start('index');
-  const produced = produce();
-  let steps = 0;
+  startProcess(world, 'prepare');
+  startProcess(world, 'index');
+  const produced = produce(world, events);
   try {
-    await scheduler.run(
-      (isIdle) => sent && (isIdle || steps % LOOK_EVERY_STEPS === 0) && drained(log, () => (rates = NO_FAULTS)),
-      async () => {
-        if (++steps % LOOK_EVERY_STEPS === 0) await checker.look();
-      },
-      MAX_STEPS,
-    );
+    await watch(world);
     await produced;
-    const letters = await deadLettersIn({ log, clock, logger: silentLogger, metrics: createMetrics() }).list(
-      'open',
-      1_000,
-      new AbortController().signal,
-    );
-    await checker.final(letters);
+    const letters = deadLettersIn({ log, clock, logger: silentLogger, metrics: createMetrics() });
+    await checker.final(await letters.list('open', 1_000, forever));
   } catch (error) {
     checker.fail('I1', error instanceof Error ? error.message : String(error));
   }
-  for (const process of processes) process.alive = false;
+  for (const process of world.processes) process.alive = false;
   return {
     seed,
     events: source.events,
     steps: scheduler.steps,
-    crashes,
+    crashes: world.crashes,
     trace: scheduler.trace,
     violations: checker.violations,
   };
 }
 
-/** Whether every group has passed everything; once the source is quiet, faults stop so that the run can end. */
-async function drained(log: Log, quiet: () => void): Promise<boolean> {
-  quiet();
+/** Hands out turns until everything is processed, and looks at the index on the way. */
+async function watch(world: World): Promise<void> {
+  let steps = 0;
+  await world.scheduler.run(
+    (isIdle) => {
+      if (!world.sent) return false;
+      world.rates = NO_FAULTS; // so that the run can end
+      return (isIdle || steps % LOOK_EVERY_STEPS === 0) && drained(world.log);
+    },
+    async () => {
+      if (++steps % LOOK_EVERY_STEPS === 0) await world.checker.look();
+    },
+    MAX_STEPS,
+  );
+}
+
+/** One process of the product with one role; when it dies, another one takes its place. */
+function startProcess(world: World, role: 'prepare' | 'index'): void {
+  const { random, scheduler, partitions, config, log, store, checker } = world;
+  const process = new SimulatedProcess(
+    scheduler,
+    random,
+    () => world.rates,
+    () => {
+      world.crashes++;
+      void scheduler.turn('restart').then(() => startProcess(world, role));
+    },
+  );
+  world.processes.add(process);
+  const computed = new Set<string>();
+  const onComputed = (texts: readonly string[]): void => {
+    for (const text of texts) if (computed.has(text)) checker.fail('I7', `a text was embedded twice by one process`);
+    for (const text of texts) if (world.rates === NO_FAULTS) computed.add(text);
+  };
+  const ports = {
+    log: process.log(log),
+    clock: process.clock(scheduler.clock),
+    random,
+    logger: silentLogger,
+    metrics: createMetrics(),
+  };
+  const deadLetters = deadLettersIn(ports);
+  const routes = topology({
+    ...ports,
+    sourceTopics: [TOPIC],
+    partitions,
+    tables: new Map([[TOPIC, TABLE]]),
+    store: process.store(store),
+    embedder: process.embedder(hashEmbedder({ dimensions: 32 }), onComputed),
+    cache: mapCache(),
+    deadLetters,
+    config,
+    piiPolicy: createPiiPolicy(config.pii),
+  });
+  const { maxBatchRecords, maxBatchBytes, attempts } = config;
+  for (const route of routes) {
+    if (route.role !== role) continue;
+    for (let n = 0; n < route.workers; n++) {
+      void runWorker({ ...route, ...ports, deadLetters, maxBatchRecords, maxBatchBytes, attempts }, forever).catch(
+        (error: unknown) => {
+          if (process.alive)
+            checker.fail(
+              'I8',
+              `a worker ended: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+            );
+        },
+      );
+    }
+  }
+}
+
+/** Sends `events` changes, large transactions in pieces; the pipeline gets some turns in between, so that faults meet it at work. */
+async function produce(world: World, events: number): Promise<void> {
+  const { source, random, scheduler, log } = world;
+  while (source.events < events) {
+    for (let pause = below(random, 10); pause >= 0; pause--) await scheduler.turn('source');
+    const records = source.next();
+    const cut = records.length > 4 && random() < 0.3 ? below(random, records.length) : records.length;
+    await log.append(records.slice(0, cut));
+    if (cut === records.length) continue;
+    await scheduler.turn('source.');
+    await log.append(records.slice(cut));
+  }
+  world.sent = true;
+}
+
+/** Whether every group has passed everything. */
+async function drained(log: Log): Promise<boolean> {
   const groups: Readonly<Record<string, string>> = {
     [TOPIC]: 'freshet-prepare',
     [DOCUMENTS_TOPIC]: 'freshet-index',

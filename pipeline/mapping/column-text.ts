@@ -30,8 +30,5 @@ export function columnMetadata(value: ColumnValue): MetadataValue {
  * the same text everywhere.
  */
 export function wellFormed(text: string): string {
-  // eslint-disable-next-line no-control-regex
-  return /[\u0000\ud800-\udfff]/.test(text)
-    ? text.replace(/\u0000|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, '\ufffd')
-    : text;
+  return text.replace(/\p{Cs}/gu, '\ufffd').replaceAll('\0', '\ufffd');
 }

@@ -123,9 +123,13 @@ function settle(
   write: DocumentWrite,
   outcome: WriteOutcome | undefined,
 ): void {
-  // The content changed between compare and write: another worker took the partition over. The batch is compared anew.
-  if (write.kind === 'touch' && outcome?.kind === 'stale' && outcome.version < write.version)
-    throw new StoreUnavailable('A document changed while it was being compared.');
+  // The document changed between compare and write: another worker took the partition over. The batch is compared anew. A document
+  // that is there in the same version already may have been stored without the vectors that this worker has.
+  const isOvertaken =
+    outcome?.kind === 'stale' &&
+    ((write.kind === 'touch' && outcome.version < write.version) ||
+      (write.kind === 'replace' && outcome.version === write.document.version));
+  if (isOvertaken) throw new StoreUnavailable('A document changed while it was being compared.');
   if (outcome?.kind === 'refused') results.set(index, { kind: 'reject', error: classify(outcome.error) });
   else if (write.kind !== 'advance')
     results.set(index, { kind: 'written', outcome: outcome?.kind === 'stale' ? 'superseded' : 'indexed' });

@@ -171,6 +171,17 @@ export function logConformance(name: string, open: () => Promise<OpenedLog>): vo
         expect(found.map((record) => record && textOf(record))).toEqual(['b1', undefined, 'a2', undefined, 'b1']);
       });
 
+      it('keeps the highest version of a key in its place when an older one is appended late', async () => {
+        const { log } = await fresh();
+        const append = (text: string, version: bigint) =>
+          log.append([{ topic: 'state', key: 'k', value: bytes(text), version }]);
+        await append('new', 7n);
+        await append('late', 5n);
+        expect((await log.latest('state', ['k'])).map((record) => record && textOf(record))).toEqual(['new']);
+        await append('newer', 9n);
+        expect((await log.latest('state', ['k'])).map((record) => record && textOf(record))).toEqual(['newer']);
+      });
+
       it('keeps topics apart', async () => {
         const { log } = await fresh();
         await log.createTopics([{ name: 'other', partitions: 1, cleanup: 'compact' }]);

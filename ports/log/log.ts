@@ -20,6 +20,11 @@ export interface AppendRecord {
   /** null is a tombstone: compaction drops the key. */
   readonly value: Uint8Array | null;
   readonly headers?: Readonly<Record<string, string>>;
+  /**
+   * In a compacted topic the newest record of a key is the one with the highest version, later offsets winning ties: what a process
+   * appends late, after it lost its partition, cannot take the place of something newer.
+   */
+  readonly version?: bigint;
   /** Overrides the partition that the key would choose; for markers that go to every partition. */
   readonly partition?: number;
 }

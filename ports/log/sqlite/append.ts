@@ -48,7 +48,7 @@ export class Appender {
   readonly #select: Statement<PartitionEnd>;
   readonly #insert: Statement<object>;
   readonly #update: Statement<object>;
-  readonly #selectNewest: Statement<{ id: bigint }>;
+  readonly #selectNewest: Statement<{ id: bigint; version: bigint | null }>;
   readonly #upsertNewest: Statement<object>;
   readonly #insertExpiring: Statement<object>;
   #waiting: Waiting[] = [];
@@ -68,8 +68,8 @@ export class Appender {
     this.#select = db.prepare('SELECT next, bytes FROM partitions WHERE number = ?');
     this.#insert = db.prepare('INSERT INTO records (id, key, value, headers, timestamp) VALUES (?, ?, ?, ?, ?)');
     this.#update = db.prepare('UPDATE partitions SET next = ?, bytes = ? WHERE number = ?');
-    this.#selectNewest = db.prepare('SELECT id FROM newest WHERE key = ? AND partition = ?');
-    this.#upsertNewest = db.prepare('INSERT OR REPLACE INTO newest (key, partition, id) VALUES (?, ?, ?)');
+    this.#selectNewest = db.prepare('SELECT id, version FROM newest WHERE key = ? AND partition = ?');
+    this.#upsertNewest = db.prepare('INSERT OR REPLACE INTO newest (key, partition, id, version) VALUES (?, ?, ?, ?)');
     this.#insertExpiring = db.prepare('INSERT OR REPLACE INTO expiring (id, due_ms) VALUES (?, ?)');
   }
 
@@ -152,15 +152,25 @@ export class Appender {
     const key = Buffer.from(record.key);
     const now = this.#clock.now();
     this.#insert.run(id, key, record.value, headersText(record.headers), now);
-    if (compacted) this.#supersede(key, number, id, record.value === null, now);
+    if (compacted) this.#supersede(key, number, id, record, now);
     return { topic: record.topic, partition, offset };
   }
 
-  #supersede(key: Uint8Array, number: PartitionNumber, id: bigint, isTombstone: boolean, now: number): void {
+  #supersede(
+    key: Uint8Array,
+    number: PartitionNumber,
+    id: bigint,
+    { value, version }: AppendRecord,
+    now: number,
+  ): void {
     const former = this.#selectNewest.get(key, number);
-    this.#upsertNewest.run(key, number, id);
+    if (former?.version != null && version !== undefined && version < former.version) {
+      this.#insertExpiring.run(id, now); // a late append of a process that had lost its partition
+      return;
+    }
+    this.#upsertNewest.run(key, number, id, version ?? null);
     if (former) this.#insertExpiring.run(former.id, now);
-    if (isTombstone) this.#insertExpiring.run(id, now + TOMBSTONE_RETENTION_MS);
+    if (value === null) this.#insertExpiring.run(id, now + TOMBSTONE_RETENTION_MS);
   }
 }
 

@@ -28,7 +28,7 @@ export function partitionOf(recordId: bigint): PartitionNumber {
   return recordId >> OFFSET_BITS;
 }
 
-const SCHEMA_VERSION = 1n;
+const SCHEMA_VERSION = 2n;
 
 const SCHEMA = `
 CREATE TABLE topics (
@@ -61,6 +61,7 @@ CREATE TABLE newest (
   key BLOB NOT NULL,
   partition INTEGER NOT NULL,
   id INTEGER NOT NULL,
+  version INTEGER,
   PRIMARY KEY (key, partition)
 ) WITHOUT ROWID;
 
