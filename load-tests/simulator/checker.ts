@@ -1,5 +1,7 @@
 import type { DocumentStore, StoredDocument } from '../../ports/document-store/document-store.ts';
+import type { Embedder } from '../../ports/embedder/embedder.ts';
 import type { Random } from '../../runtime/clock.ts';
+import { textsOf } from '../../pipeline/stages/embed.ts';
 import { projectRow } from '../../pipeline/mapping/project-row.ts';
 import { documentBody } from '../../schemas/document.ts';
 import { UNAVAILABLE } from '../../schemas/envelope.ts';
@@ -16,18 +18,25 @@ export interface Violation {
   readonly what: string;
 }
 
+interface Claim {
+  readonly position: string;
+  readonly epoch: number;
+}
+
 /** Looks at the index from outside while the pipeline runs, and compares it with the source's history. */
 export class Checker {
   readonly violations: Violation[] = [];
   readonly #source: SimulatedSource;
   readonly #store: DocumentStore;
+  readonly #embedder: Embedder;
   readonly #random: Random;
   /** Highest version seen of every document, and whether it was a tombstone. */
   readonly #seen = new Map<DocumentId, SourceVersion>();
 
-  constructor(source: SimulatedSource, store: DocumentStore, random: Random) {
+  constructor(source: SimulatedSource, store: DocumentStore, embedder: Embedder, random: Random) {
     this.#source = source;
     this.#store = store;
+    this.#embedder = embedder;
     this.#random = random;
   }
 
@@ -40,12 +49,13 @@ export class Checker {
     const ids = [...this.#source.history.keys()];
     if (ids.length === 0) return;
     const some = [...new Set([pick(this.#random, ids), pick(this.#random, ids), pick(this.#random, ids)])];
-    const claim = (await this.#store.progress()).sources[SOURCE]?.searchable;
+    const { searchable, complete } = (await this.#store.progress()).sources[SOURCE] ?? {};
     const documents = await this.#store.read(some);
     some.forEach((id, index) => {
       this.#versionNeverFalls(id, documents[index]);
       this.#contentIsOfItsVersion(id, documents[index]);
-      if (claim) this.#claimHolds(id, documents[index], claim);
+      if (searchable) this.#claimHolds(id, documents[index], searchable);
+      if (complete) this.#hasItsVectors(id, documents[index], complete);
     });
     await this.#searchShowsOnlyWhatItMay();
   }
@@ -66,8 +76,13 @@ export class Checker {
   }
 
   #contentIsOfItsVersion(id: DocumentId, document: StoredDocument | undefined): void {
-    if (!document || document.deleted) return;
+    if (!document) return;
     const entry = this.#entry(id, document.version);
+    if (document.deleted) {
+      if (!entry || entry.row)
+        this.fail('I5', `${id} is deleted as of version ${document.version}, which the source never deleted`);
+      return;
+    }
     if (!entry?.row)
       return this.fail('I5', `${id} is served in version ${document.version}, which the source never committed`);
     const expected = projectRow(entry.row, TABLE, undefined);
@@ -84,16 +99,8 @@ export class Checker {
   }
 
   /** Everything up to the claimed position is in the index, or something newer. */
-  #claimHolds(
-    id: DocumentId,
-    document: StoredDocument | undefined,
-    claim: { readonly position: string; readonly epoch: number },
-  ): void {
-    const position = parseLsn(claim.position) ?? 0n;
-    const entries = this.#source.history.get(id) ?? [];
-    const promised = entries.findLast(
-      (entry) => entry.epoch < claim.epoch || (entry.epoch === claim.epoch && entry.position <= position),
-    );
+  #claimHolds(id: DocumentId, document: StoredDocument | undefined, claim: Claim): void {
+    const promised = this.#promised(id, claim);
     if (!promised) return;
     const shown = document && !document.deleted ? document.version : undefined;
     if (
@@ -106,6 +113,21 @@ export class Checker {
         `${id} is claimed as of ${claim.position} (epoch ${claim.epoch}) but shows ${shown ?? 'nothing'} for version ${promised.version}`,
       );
     }
+  }
+
+  /** A document that is complete as of the claimed position has all vectors of that version, unless it is newer. */
+  #hasItsVectors(id: DocumentId, document: StoredDocument | undefined, claim: Claim): void {
+    if (!document || document.version !== this.#promised(id, claim)?.version) return;
+    if (!document.passages.every(({ hasVector }) => hasVector))
+      this.fail('I11', `${id} is claimed to be complete as of ${claim.position} but misses vectors`);
+  }
+
+  /** The newest entry that a claim includes. */
+  #promised(id: DocumentId, claim: Claim): HistoryEntry | undefined {
+    const position = parseLsn(claim.position) ?? 0n;
+    return this.#source.history
+      .get(id)
+      ?.findLast((entry) => entry.epoch < claim.epoch || (entry.epoch === claim.epoch && entry.position <= position));
   }
 
   /** A range tombstone newer than the claim may have removed a document early. */
@@ -133,6 +155,8 @@ export class Checker {
         !(row['groups'] as readonly string[]).some((group) => principal.groups.some((own) => own === group))
       )
         this.fail('I10', `search shows ${hit.documentId} to a caller who may not see it`);
+      else if (!documentBody(projectRow(row, TABLE, undefined).parts).includes(hit.passage.text))
+        this.fail('I4', `search shows a passage of ${hit.documentId} that its version does not have`);
       if ((versions.get(hit.documentId) ?? hit.version) !== hit.version)
         this.fail('I4', `one reply mixes versions of ${hit.documentId}`);
       versions.set(hit.documentId, hit.version);
@@ -152,7 +176,7 @@ export class Checker {
       if (!live.has(id))
         this.fail(this.#source.history.has(id) ? 'I2' : 'I5', `${id} is in the index but not in the source`);
     const documents = await this.#store.read([...live.keys()], { vectors: true });
-    [...live].forEach(([id, row], index) => {
+    for (const [index, [id, row]] of [...live].entries()) {
       const document = documents[index];
       const expected = projectRow(row, TABLE, undefined);
       if (!document || document.deleted) this.fail('I1', `${id} is in the source but not in the index`);
@@ -165,7 +189,30 @@ export class Checker {
         JSON.stringify(document.acl) !== JSON.stringify(expected.acl)
       )
         this.fail('I1', `${id} has old metadata or permissions`);
-    });
+      else if (!(await this.#vectorsAreOfTheirTexts(document))) this.fail('I4', `${id} has a vector of another text`);
+    }
+    await this.#everythingIsClaimed();
+    this.#deadLettersAreTheRightOnes(deadLetters);
+  }
+
+  async #vectorsAreOfTheirTexts({ title, passages }: StoredDocument): Promise<boolean> {
+    const texts = textsOf(title, passages).map(({ text }) => text);
+    const vectors = await this.#embedder.embed(texts, 'passage');
+    return passages.every(({ vector }, index) => String(vector) === String(vectors[index]));
+  }
+
+  /** Once everything is processed both positions are the source's last. */
+  async #everythingIsClaimed(): Promise<void> {
+    const { searchable, complete } = (await this.#store.progress()).sources[SOURCE] ?? {};
+    const last = this.#source.lastWatermark;
+    if (!last) return;
+    for (const [level, claim] of Object.entries({ searchable, complete }))
+      if (claim?.position !== last.position || claim.epoch !== last.epoch)
+        this.fail('I11', `${level} as of ${claim?.position}, but everything up to ${last.position} is processed`);
+  }
+
+  /** Broken records are dead letters, and nothing else is. */
+  #deadLettersAreTheRightOnes(deadLetters: readonly DeadLetter[]): void {
     const parked = new Set(deadLetters.map((letter) => letter.documentId ?? letter.id));
     const broken = new Set(this.#source.poisoned);
     for (const key of broken) if (!parked.has(key)) this.fail('I9', `the broken record ${key} is not a dead letter`);

@@ -50,6 +50,15 @@ const WORDS = [
 ];
 const KEYS = 14;
 
+/** A record that every stage takes and no store can hold: a NUL in the name of a tenant. */
+const REFUSED_BY_THE_STORE = JSON.stringify({
+  source: SOURCE,
+  event: { id: '1', type: 'upsert', collection: 'articles', key: '1', document: { body: 'x', tenant: 'a\0b' } },
+  receivedAt: 0,
+  version: '1',
+  position: '0/0',
+});
+
 /**
  * A table that changes, and the log of its changes as the Postgres connector writes it: transactions, one position for all rows of
  * a COPY, unchanged TOAST left out, key changes in two halves, TRUNCATE and re-snapshots as range tombstones, and after every
@@ -68,10 +77,16 @@ export class SimulatedSource {
   #epoch = 1;
   #events = 0;
   #sent: AppendRecord[][] = [];
+  #lastWatermark: Pick<Watermark, 'position' | 'epoch'> | undefined;
 
   constructor(random: Random, partitions: number) {
     this.#random = random;
     this.#partitions = partitions;
+  }
+
+  /** The newest position that was announced, when there is one. */
+  get lastWatermark(): Pick<Watermark, 'position' | 'epoch'> | undefined {
+    return this.#lastWatermark;
   }
 
   get events(): number {
@@ -188,6 +203,7 @@ export class SimulatedSource {
       '[]',
       '{"op":"c","before":null,"after":{"title":"x"},"source":{},"ts_ms":1}',
       '\ud800',
+      REFUSED_BY_THE_STORE,
     ]);
     return { topic: TOPIC, key, value: broken === '\ud800' ? Uint8Array.of(0xff, 0xfe, 0x00) : Buffer.from(broken) };
   }
@@ -243,6 +259,7 @@ export class SimulatedSource {
 
   #watermarks(): AppendRecord[] {
     this.#lsn += 1n;
+    this.#lastWatermark = { position: formatLsn(this.#lsn as Lsn), epoch: this.#epoch };
     return this.#markers((lane) => ({
       kind: 'watermark',
       source: SOURCE,
