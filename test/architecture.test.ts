@@ -140,7 +140,7 @@ describe('files', () => {
   });
 
   test('are named in kebab-case', () => {
-    const odd = files.filter((file) => !/^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z]+)*\.ts$/.test(basename(file.path)));
+    const odd = files.filter((file) => !/^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z][a-z0-9]*)*\.ts$/.test(basename(file.path)));
     expect(odd.map((file) => file.path)).toEqual([]);
   });
 

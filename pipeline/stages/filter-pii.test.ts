@@ -65,7 +65,7 @@ describe('filterPii', () => {
 
   it('fails closed when a recogniser exceeds its budget', () => {
     const scanner = {
-      run({ add }: { add(start: number, end: number, entity: string, evidence: string): void }) {
+      run({ add }: { add: (start: number, end: number, entity: string, evidence: string) => void }) {
         for (let i = 0; i < 10_000; i++) add(0, 1, 'EMAIL_ADDRESS', 'unmistakable');
       },
     };

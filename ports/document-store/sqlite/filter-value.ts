@@ -34,6 +34,7 @@ export function comparable(text: string): string {
   return text.includes('\0') ? text.replaceAll('\0', '\ufffd') : text;
 }
 
+/** A value in the three forms that filters compare: as text, as a number, as a time. */
 export function filterValue(value: string | number | boolean): FilterValue {
   if (typeof value === 'number') return { text: String(value), number: value, timeMs: null };
   if (typeof value === 'boolean') return { text: String(value), number: null, timeMs: null };
