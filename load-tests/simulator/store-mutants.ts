@@ -1,0 +1,126 @@
+import { one, type Mutant } from './mutant.ts';
+
+/** Bugs of the index itself. */
+export const STORE_MUTANTS: readonly Mutant[] = [
+  one(
+    'the store accepts older versions',
+    'I3',
+    'ports/document-store/sqlite/apply-writes.ts',
+    'if (head && head.version >= version)',
+    'if (false)',
+  ),
+  one(
+    'a removal forgets its version',
+    'I2',
+    'ports/document-store/sqlite/apply-writes.ts',
+    "this.#rows.insertTombstone(write, newer.head?.tenant ?? '', this.#clock.now());",
+    '',
+  ),
+  one(
+    'a removal is not versioned',
+    'I2',
+    'ports/document-store/sqlite/document-rows.ts',
+    'this.#insertRow([ id, version, 1,',
+    'this.#insertRow([ id, 0n, 1,',
+  ),
+  one(
+    'a range tombstone leaves no floor behind',
+    'I2',
+    'ports/document-store/sqlite/apply-writes.ts',
+    'return floor > version ? stale(floor) : { head };',
+    'return { head };',
+  ),
+  one(
+    'a range tombstone counts with its first lane',
+    'I1',
+    'ports/document-store/sqlite/floors.ts',
+    'if (lanes > 1)',
+    'if (false)',
+  ),
+  one(
+    'a range tombstone does nothing',
+    'I2',
+    'ports/document-store/sqlite/floors.ts',
+    'this.#upsert.run(source, table, version);',
+    '',
+  ),
+  one(
+    'a range tombstone removes its own version, too',
+    'I1',
+    'ports/document-store/sqlite/document-rows.ts',
+    'AND version < ? ORDER BY id',
+    'AND version <= ? ORDER BY id',
+  ),
+  one(
+    'a position is the greatest of its lanes',
+    'I11',
+    'ports/document-store/sqlite/positions.ts',
+    'comparePlaces(a, b) <= 0 ? a : b',
+    'comparePlaces(a, b) >= 0 ? a : b',
+  ),
+  one(
+    'positions are compared as text',
+    'I11',
+    'ports/document-store/sqlite/positions.ts',
+    'const difference = (positionNumber(a.position) ?? 0n) - (positionNumber(b.position) ?? 0n);',
+    'const difference = BigInt(a.position.localeCompare(b.position));',
+  ),
+  one(
+    'the ACL is not part of the search',
+    'I10',
+    'ports/document-store/sqlite/scope-conditions.ts',
+    'AND r.name IN (${marks})',
+    'AND (TRUE OR r.name IN (${marks}))',
+  ),
+  one(
+    'the tenant is not part of the search',
+    'I10',
+    'ports/document-store/sqlite/scope-conditions.ts',
+    "'d.tenant = ?'",
+    "'(TRUE OR d.tenant = ?)'",
+  ),
+  one(
+    'an empty ACL means everybody',
+    'I10',
+    'ports/document-store/sqlite/document-rows.ts',
+    'acl === null ? 1 : 0',
+    'acl === null || acl.length === 0 ? 1 : 0',
+  ),
+  one(
+    'no groups mean all groups',
+    'I10',
+    'ports/document-store/sqlite/scope-conditions.ts',
+    "parts.push('d.is_open = 1');",
+    "parts.push('TRUE');",
+  ),
+  {
+    name: 'vectors are attached to whatever is stored',
+    breaks: 'I4',
+    edits: [
+      {
+        file: 'ports/document-store/sqlite/apply-writes.ts',
+        find: 'head.version !== write.version ||',
+        replace: '',
+      },
+      {
+        file: 'ports/document-store/sqlite/document-rows.ts',
+        find: 'stored?.vector_key !== vectorKey ||',
+        replace: '!stored ||',
+      },
+    ],
+  },
+  one(
+    'words of the old version stay behind',
+    'I4',
+    'ports/document-store/sqlite/document-rows.ts',
+    'this.#wordsToDelete.push(passage);',
+    ';',
+  ),
+  one(
+    'a touch keeps its old version',
+    'I1',
+    'ports/document-store/sqlite/document-rows.ts',
+    'this.#touch.run(write.version,',
+    'this.#touch.run(arguments[0].version,',
+  ),
+];
