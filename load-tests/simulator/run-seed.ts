@@ -173,10 +173,11 @@ function startProcess(world: World, role: 'prepare' | 'index'): void {
     piiPolicy: createPiiPolicy(config.pii),
   });
   const { maxBatchRecords, maxBatchBytes, attempts } = config;
+  const { signal } = new AbortController();
   for (const route of routes) {
     if (route.role !== role) continue;
     for (let n = 0; n < route.workers; n++) {
-      void runWorker({ ...route, ...ports, deadLetters, maxBatchRecords, maxBatchBytes, attempts }, forever).catch(
+      void runWorker({ ...route, ...ports, deadLetters, maxBatchRecords, maxBatchBytes, attempts }, signal).catch(
         (error: unknown) => {
           if (process.alive)
             checker.fail(
