@@ -138,13 +138,6 @@ const PREPARE: readonly Mutant[] = [
     ],
   },
   one(
-    'an unchanged column is taken from before a parked version',
-    'I4',
-    'pipeline/mapping/earlier-versions.ts',
-    'if (parked !== undefined && parked > last.version && parked < version)',
-    'if (false)',
-  ),
-  one(
     'a batch does not remember its own changes',
     'I4',
     'pipeline/stages/decode-change.ts',
