@@ -22,6 +22,16 @@ export type SourceRecord =
  */
 export function readSourceRecord(record: Pick<LogRecord, 'value'>): SourceRecord {
   const value = parseJson(record.value ?? new Uint8Array());
+  try {
+    return sourceRecord(value);
+  } catch (error) {
+    // The parser takes any depth; the check of a recursive schema runs out of stack.
+    if (error instanceof RangeError) throw new RecordUnreadable('The record is nested too deeply.');
+    throw error;
+  }
+}
+
+function sourceRecord(value: unknown): SourceRecord {
   if (typeof value !== 'object' || value === null) throw new RecordUnreadable('The record is JSON, but not an object.');
   if ('kind' in value) {
     if (marker.Check(value)) return { kind: 'marker', marker: value };
