@@ -92,7 +92,12 @@ async function lines<T>(from: string, name: string): Promise<T[]> {
   return text
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => JSON.parse(line.replaceAll('\\u0000', '')) as T); // a text column of PostgreSQL cannot hold NUL
+    .map((line) => JSON.parse(line, withoutNul) as T);
+}
+
+/** A text column of PostgreSQL cannot hold NUL. */
+function withoutNul(_key: string, value: unknown): unknown {
+  return typeof value === 'string' ? value.replaceAll('\0', '') : value;
 }
 
 async function startProduct(connection: string): Promise<{ address: string; child: ChildProcess }> {

@@ -139,6 +139,8 @@ export interface Hit {
   readonly committedAt: number;
   readonly indexedAt: number;
   readonly passage: Passage;
+  /** False while the vector is still to come: the dense leg cannot have found the passage. */
+  readonly hasVector: boolean;
   readonly score: number;
 }
 

@@ -5,7 +5,7 @@ import type { PassageId } from '../../schemas/ids.ts';
 import { LEG_WEIGHTS } from './classify-query.ts';
 import { fuse, RRF_K } from './fuse.ts';
 
-const hit = (id: string): Hit => ({ passage: { id: id as PassageId } }) as Hit;
+const hit = (id: string, hasVector = true): Hit => ({ passage: { id: id as PassageId }, hasVector }) as Hit;
 const ids = (hits: readonly Hit[]) => hits.map(({ passage }) => String(passage.id));
 /** A ranking has every passage at most once. */
 const ranking = fc
@@ -73,6 +73,12 @@ describe('fusion', () => {
         );
       }),
     );
+  });
+
+  test('does not push a passage back whose vector is still to come', () => {
+    const older = Array.from({ length: 8 }, (_, n) => hit(`older${n}`));
+    const both = { lexical: [hit('newest', false), ...older], dense: older };
+    expect(ids(fuse(both, EVEN, 1))).toEqual(['newest']);
   });
 
   test('prefers what both legs found to what one leg found alone', () => {

@@ -6,7 +6,9 @@ export const RRF_K = 60;
 
 /**
  * Weighted reciprocal rank fusion: a passage gets `weight / (RRF_K + rank)` from every leg that found it. Scores of legs are not
- * comparable, ranks are. Pure and deterministic: ties go to the better single rank, then to the passage id.
+ * comparable, ranks are. A passage whose vector is still to come counts as if the dense leg agreed with the lexical one: otherwise
+ * the newest text, which only one leg can find yet, would rank behind everything older that both have (lexical-first). Pure and
+ * deterministic: ties go to the better single rank, then to the passage id.
  */
 export function fuse(
   legs: { readonly lexical: readonly Hit[]; readonly dense: readonly Hit[] },
@@ -14,9 +16,11 @@ export function fuse(
   k: number,
 ): readonly Hit[] {
   const fused = new Map<string, { hit: Hit; score: number; bestRank: number }>();
+  const hasDense = legs.dense.length > 0;
   for (const leg of ['lexical', 'dense'] as const) {
     for (const [index, hit] of legs[leg].entries()) {
-      const share = weights[leg] / (RRF_K + index + 1);
+      const weight = weights[leg] + (hasDense && leg === 'lexical' && !hit.hasVector ? weights.dense : 0);
+      const share = weight / (RRF_K + index + 1);
       const entry = fused.get(hit.passage.id);
       if (!entry) fused.set(hit.passage.id, { hit, score: share, bestRank: index });
       else {

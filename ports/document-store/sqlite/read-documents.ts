@@ -33,6 +33,7 @@ interface PassageRow {
 }
 
 interface HitRow extends DocumentRow, Omit<PassageRow, 'number'> {
+  readonly has_vector: bigint;
   readonly is_wide: bigint;
   readonly text: Uint8Array;
 }
@@ -68,6 +69,7 @@ export class DocumentReads {
     );
     this.#hit = db.prepare(
       `SELECT d.*, p.start, p."end", p.tokens, p.headings, p.vector_key, t.is_wide,
+         EXISTS (SELECT 1 FROM vectors v WHERE v.number = p.number) AS has_vector,
          substr(t.text, p.start * (1 + t.is_wide) + 1, (p."end" - p.start) * (1 + t.is_wide)) AS text
        FROM passages p JOIN documents d ON d.number = p.number >> ${ORDINAL_BITS} JOIN texts t ON t.number = d.number
        WHERE p.number = ?`,
@@ -121,6 +123,7 @@ export class DocumentReads {
       committedAt: Number(row.committed_at),
       indexedAt: Number(row.indexed_at),
       passage: passageOf(row.id, passage, row, decodeText(row.text, row.is_wide === 1n)),
+      hasVector: row.has_vector === 1n,
       score,
     };
   }
