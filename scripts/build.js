@@ -1,9 +1,10 @@
-// Compiles the sources to dist/ and copies the files that are read at run time (the console page, workers need no copy).
+// Compiles the sources to dist/, bundles what is slow to load one by one, and copies the files that are read at run time (the console page, workers need no copy).
 import { cpSync, existsSync, rmSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bundleDependencies } from './bundle-dependencies.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const require = createRequire(import.meta.url);
@@ -24,3 +25,4 @@ for (const [from, to] of assets) {
   if (existsSync(join(root, from)))
     cpSync(join(root, from), join(root, to), { recursive: true, filter: (path) => !path.endsWith('.ts') });
 }
+await bundleDependencies(join(root, 'dist'));
