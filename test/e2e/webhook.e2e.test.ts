@@ -131,7 +131,8 @@ test('a delete before the create leaves a tombstone that the create does not pas
 test('an id that comes a hundred times at once counts once', async () => {
   const event = upsert('only once');
   const replies = await Promise.all(Array.from({ length: 100 }, () => product.deliver(event)));
-  expect(replies.map(({ status }) => status).toSorted()).toEqual([...Array.from({ length: 99 }, () => 200), 202]);
+  const accepted = replies.filter(({ status }) => status === 202);
+  expect([accepted.length, replies.filter(({ status }) => status === 200).length]).toEqual([1, 99]);
   await reached(String(replies[0]?.body['position']));
   expect((await product.records('freshet.hooks.crm')).filter(({ key }) => key === ID)).toHaveLength(1);
 });
