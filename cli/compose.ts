@@ -2,7 +2,7 @@ import { createPiiPolicy } from '../pipeline/pii/policy.ts';
 import { deadLettersIn } from '../pipeline/dead-letters.ts';
 import { CHUNKER_VERSION } from '../pipeline/stages/chunk.ts';
 import { pipelineTopics } from '../pipeline/topics.ts';
-import { topology } from '../pipeline/topology.ts';
+import { indexGroupOf, topology } from '../pipeline/topology.ts';
 import { openCache, openDocumentStore, openEmbedder, openGenerator, openJobs, openLog } from '../ports/registry.ts';
 import type { QueryApiDeps } from '../query-api/deps.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
@@ -61,6 +61,7 @@ export async function startFreshet({ config, roles, logger, signal }: FreshetOpt
 
   const sources = config.sources.map(sourceTopics);
   const topics = new Map(sources.map(({ source, topics: names }) => [source, names]));
+  const indexGroup = indexGroupOf(embedder.model.fingerprint);
   const deadLetters = deadLettersIn({ log, clock, logger, metrics });
   const routes = topology({
     sourceTopics: sources.flatMap((source) => source.topics),
@@ -73,6 +74,7 @@ export async function startFreshet({ config, roles, logger, signal }: FreshetOpt
     deadLetters,
     config: config.pipeline,
     piiPolicy: createPiiPolicy(config.pipeline.pii),
+    indexGroup,
     clock,
     random,
     logger,
@@ -86,7 +88,7 @@ export async function startFreshet({ config, roles, logger, signal }: FreshetOpt
     { log, deadLetters, maxBatchRecords, maxBatchBytes, attempts, clock, random, logger, metrics },
   );
   if (roles.includes('index'))
-    await scheduleUpkeep({ log, jobs, deadLetters, sourceTopics: [...topics.values()].flat(), metrics });
+    await scheduleUpkeep({ log, jobs, deadLetters, indexGroup, sourceTopics: [...topics.values()].flat(), metrics });
   let address = '';
   if (roles.includes('query')) {
     address = await listen(opened, {
@@ -99,7 +101,7 @@ export async function startFreshet({ config, roles, logger, signal }: FreshetOpt
       clock,
       random,
       ready: () => Promise.resolve(readiness(roles.includes('connectors') ? connectors : [], work.stopped)),
-      freshness: (asked) => conditions(connectors, topics, log, metrics, asked),
+      freshness: (asked) => conditions(connectors, topics, { log, indexGroup, metrics }, asked),
       failures: failureDesk(deadLetters),
       plugins,
     });

@@ -27,6 +27,14 @@ import { loadPassages } from './stages/load-passages.ts';
 export const PREPARE_GROUP = 'freshet-prepare';
 export const INDEX_GROUP = 'freshet-index';
 
+/**
+ * The group that fills the index of one model and chunker. Another model makes another index, which must read `freshet.documents` from
+ * its beginning: behind the offsets of the former one it would claim positions whose documents it has never seen (I11).
+ */
+export function indexGroupOf(embedderFingerprint: string): string {
+  return `${INDEX_GROUP}-${embedderFingerprint}-${CHUNKER_VERSION}`;
+}
+
 /** What a pipeline is made of; every dependency comes in here, so that one seed can replay any run. */
 export interface PipelineParts {
   /** Topics that connectors append to, with the mapping of the table behind each; webhook topics have none. */
@@ -41,6 +49,8 @@ export interface PipelineParts {
   readonly deadLetters: DeadLetters;
   readonly config: FilledPipeline;
   readonly piiPolicy: PiiPolicy;
+  /** Consumer group that fills the index; absent: INDEX_GROUP. An index under another name is filled from the beginning of the log. */
+  readonly indexGroup?: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -103,7 +113,7 @@ export function topology(parts: PipelineParts): readonly Route[] {
     {
       role: 'index',
       workers: 1,
-      group: INDEX_GROUP,
+      group: parts.indexGroup ?? INDEX_GROUP,
       topics: [DOCUMENTS_TOPIC],
       flow: from(compared).through(passages).through(vectors).into(index),
     },

@@ -4,7 +4,7 @@ import type { Log } from '../../ports/log/log.ts';
 import type { Readiness, SourceCondition } from '../../query-api/deps.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import { DOCUMENTS_TOPIC } from '../../schemas/topics.ts';
-import { INDEX_GROUP, PREPARE_GROUP } from '../../pipeline/topology.ts';
+import { PREPARE_GROUP } from '../../pipeline/topology.ts';
 
 /** Why the process must not take changes and queries; empty when it may. Being behind is no reason. */
 export function readiness(connectors: readonly Connector[], stopped: ReadonlyMap<string, Error>): Readiness {
@@ -34,8 +34,7 @@ function reasonOf(source: string, { state, reason }: ConnectorHealth): string[] 
 export async function conditions(
   connectors: readonly Connector[],
   topics: ReadonlyMap<string, readonly string[]>,
-  log: Log,
-  metrics: Metrics,
+  { log, indexGroup, metrics }: { readonly log: Log; readonly indexGroup: string; readonly metrics: Metrics },
   signal?: AbortSignal,
 ): Promise<Record<string, SourceCondition>> {
   const partitions = await log.describe([DOCUMENTS_TOPIC, ...[...topics.values()].flat()], signal);
@@ -43,7 +42,7 @@ export async function conditions(
     partitions
       .filter(({ topic }) => names.includes(topic))
       .reduce((lag, { earliest, next, groups }) => lag + Number(next - (groups[group] ?? earliest)), 0);
-  const documentsLag = lagOf([DOCUMENTS_TOPIC], INDEX_GROUP);
+  const documentsLag = lagOf([DOCUMENTS_TOPIC], indexGroup);
   const result: Record<string, SourceCondition> = {};
   for (const [source, names] of topics) {
     const health = connectors.find((connector) => connector.source === source)?.health();

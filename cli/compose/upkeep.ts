@@ -3,7 +3,7 @@ import type { Offset } from '../../ports/log/log.ts';
 import type { Jobs } from '../../ports/jobs/jobs.ts';
 import type { DeadLetters } from '../../pipeline/dead-letters.ts';
 import { EMBED_GROUP } from '../../pipeline/sinks/deferred-vectors.ts';
-import { INDEX_GROUP, PREPARE_GROUP } from '../../pipeline/topology.ts';
+import { PREPARE_GROUP } from '../../pipeline/topology.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import { DOCUMENTS_TOPIC, VECTORS_TOPIC } from '../../schemas/topics.ts';
 
@@ -14,12 +14,20 @@ export interface UpkeepParts {
   readonly log: SqliteLog;
   readonly jobs: Jobs;
   readonly deadLetters: DeadLetters;
+  readonly indexGroup: string;
   readonly sourceTopics: readonly string[];
   readonly metrics: Metrics;
 }
 
 /** Work by the clock: retention and compaction of the log, and the gauges that no batch updates. */
-export async function scheduleUpkeep({ log, jobs, deadLetters, sourceTopics, metrics }: UpkeepParts): Promise<void> {
+export async function scheduleUpkeep({
+  log,
+  jobs,
+  deadLetters,
+  indexGroup,
+  sourceTopics,
+  metrics,
+}: UpkeepParts): Promise<void> {
   await jobs.schedule({
     name: 'retention',
     everyMs: RETENTION_EVERY_MS,
@@ -33,7 +41,7 @@ export async function scheduleUpkeep({ log, jobs, deadLetters, sourceTopics, met
   });
   const groups = new Map([
     ...sourceTopics.map((topic) => [topic, PREPARE_GROUP] as const),
-    [DOCUMENTS_TOPIC, INDEX_GROUP],
+    [DOCUMENTS_TOPIC, indexGroup],
     [VECTORS_TOPIC, EMBED_GROUP],
   ]);
   await jobs.schedule({

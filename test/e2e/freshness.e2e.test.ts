@@ -136,3 +136,13 @@ test('freshness tells the position, the lag and the state of a source', async ()
   expect(body.sources['helpdesk']).toMatchObject({ kind: 'postgres', state: 'streaming', lagRecords: 0, documents: 1 });
   expect(body.coverage).toEqual({ dense: 1 });
 });
+
+test('the index of another model is filled from the log before it claims a position', async () => {
+  await database.sql(`INSERT INTO articles SELECT i, 'kept text ' || i FROM generate_series(1, 20) i`);
+  await product.caughtUp(database);
+  await product.restart({ embedder: { kind: 'onnx' } });
+  await database.sql(`INSERT INTO articles VALUES (21, 'kept text too')`);
+  const after = { helpdesk: await positionOf(database) };
+  const { status, body } = await product.search('kept', { k: 100, mode: 'lexical', after, waitMs: 30_000 });
+  expect([status, body.results.length]).toEqual([200, 21]);
+});
