@@ -31,8 +31,8 @@ export interface DeadLetters {
   /** Appends the record to its topic again; versions decide whether it still counts. @throws NotFound when the payload is gone. */
   retry(id: string, signal: AbortSignal): Promise<DeadLetter>;
   discard(id: string, signal: AbortSignal): Promise<DeadLetter>;
-  /** For each document the newest version that is parked, if any: its content must not be guessed from an older version. */
-  parked(ids: readonly DocumentId[], signal: AbortSignal): Promise<readonly (SourceVersion | undefined)[]>;
+  /** For each document the versions that are parked: their content must not be guessed from an older one. */
+  parked(ids: readonly DocumentId[], signal: AbortSignal): Promise<readonly (readonly SourceVersion[])[]>;
 }
 
 export interface DeadLetterOptions {
@@ -108,23 +108,35 @@ class LoggedDeadLetters implements DeadLetters {
     return this.#settle({ ...(await this.show(id, signal)), state: 'discarded' }, signal);
   }
 
-  async parked(ids: readonly DocumentId[], signal: AbortSignal): Promise<readonly (SourceVersion | undefined)[]> {
+  async parked(ids: readonly DocumentId[], signal: AbortSignal): Promise<readonly (readonly SourceVersion[])[]> {
     const records = await this.#options.log.latest(DEAD_LETTERS_TOPIC, ids.map(documentKey), signal);
-    return records.map((record) => {
-      const letter = parse(record);
-      return letter?.state === 'open' && letter.version !== undefined ? parseVersion(letter.version) : undefined;
-    });
+    return records.map((record) =>
+      Object.values(openOf(record)).flatMap((text) => {
+        const version = parseVersion(text);
+        return version === undefined ? [] : [version];
+      }),
+    );
   }
 
+  /** Writes letters, and under the key of each document which of its versions are open. */
   async #store(letters: readonly DeadLetter[], signal: AbortSignal): Promise<void> {
-    const records = letters.flatMap((letter) => {
-      const value = Buffer.from(JSON.stringify(letter));
-      const byRecord = { topic: DEAD_LETTERS_TOPIC, key: letter.id, value };
-      return letter.documentId === undefined
-        ? [byRecord]
-        : [byRecord, { ...byRecord, key: documentKey(letter.documentId) }];
+    const { log } = this.#options;
+    const ids = [...new Set(letters.flatMap(({ documentId: id }) => (id === undefined ? [] : [id])))];
+    const known = await log.latest(DEAD_LETTERS_TOPIC, ids.map(documentKey), signal);
+    const records = letters.map((letter) => ({ key: letter.id, value: letter as object }));
+    ids.forEach((id, index) => {
+      const open = openOf(known[index]);
+      for (const letter of letters) {
+        if (letter.documentId !== id || letter.version === undefined) continue;
+        if (letter.state === 'open') open[letter.id] = letter.version;
+        else delete open[letter.id];
+      }
+      records.push({ key: documentKey(id), value: { open } });
     });
-    await this.#options.log.append(records, signal);
+    await log.append(
+      records.map(({ key, value }) => ({ topic: DEAD_LETTERS_TOPIC, key, value: Buffer.from(JSON.stringify(value)) })),
+      signal,
+    );
   }
 
   async *#scan(signal: AbortSignal): AsyncIterable<LogRecord> {
@@ -158,6 +170,14 @@ class LoggedDeadLetters implements DeadLetters {
 
 function documentKey(id: string): string {
   return `~document/${id}`;
+}
+
+/** Versions of a document that are parked, by the id of the letter. */
+function openOf(record: LogRecord | undefined): Record<string, string> {
+  const value = record?.value
+    ? (JSON.parse(Buffer.from(record.value).toString('utf8')) as { open: Record<string, string> })
+    : undefined;
+  return { ...value?.open };
 }
 
 function parse(record: LogRecord | undefined): DeadLetter | undefined {

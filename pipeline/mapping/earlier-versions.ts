@@ -28,7 +28,7 @@ export interface LookBack {
 export class EarlierVersions {
   readonly #last = new Map<DocumentId, Document | Tombstone>();
   readonly #carried = new Map<string, Document>();
-  readonly #parked = new Map<DocumentId, SourceVersion>();
+  readonly #parked = new Map<DocumentId, SourceVersion[]>();
 
   /** @throws LogUnavailable */
   static async read(
@@ -48,8 +48,7 @@ export class EarlierVersions {
     for (const record of records)
       if (record?.value) earlier.remember(decodeDocumentChange(Buffer.from(record.value).toString('utf8')));
     wanted.forEach((id, index) => {
-      const version = parked[index];
-      if (version !== undefined) earlier.#parked.set(id, version);
+      for (const version of parked[index] ?? []) earlier.park(id, version);
     });
     return earlier;
   }
@@ -60,6 +59,11 @@ export class EarlierVersions {
     const key = carriedKey(change.to, change.version);
     if (change.document) this.#carried.set(key, change.document);
     else this.#carried.delete(key);
+  }
+
+  /** A version that was rejected: what it changed is not known. */
+  park(id: DocumentId, version: SourceVersion): void {
+    this.#parked.set(id, [...(this.#parked.get(id) ?? []), version]);
   }
 
   /** Whether the document is known in this version or a newer one. */
@@ -100,8 +104,8 @@ export class EarlierVersions {
     const last = this.#last.get(id);
     if (last?.kind !== 'document' || last.version >= version)
       return new ContentUnavailable('A TOASTed column was left out and no earlier version of the document is known.');
-    const parked = this.#parked.get(id);
-    if (parked !== undefined && parked > last.version && parked < version)
+    const parked = this.#parked.get(id)?.some((between) => between > last.version && between < version);
+    if (parked)
       return new ContentUnavailable(
         'An earlier version of this document is parked as a dead letter; retry that one first.',
       );

@@ -40,10 +40,9 @@ export function indexDocuments(options: IndexSinkOptions): Sink<EmbeddedChange> 
       const defers = changes.some((change) => missesVectors(change));
       const { documents, positions } = plan(changes, options, !behind && !defers);
       const results = new Map<number, Written>();
-      // A touch that finds other content throws, and nothing may be claimed before it is compared anew.
-      const isSure = documents.every(({ write }) => write.kind !== 'touch');
-      for (const planned of isSure ? [[...documents, ...positions]] : [documents, positions])
-        await writeAll(planned, results, signal);
+      // In two writes: a document that has to be compared anew throws, and nothing may be claimed before it is there.
+      await writeAll(documents, results, signal);
+      await writeAll(positions, results, signal);
       const asked = changes.flatMap((change, index) =>
         missesVectors(change) && results.get(index)?.kind !== 'reject' ? [deferredDocument(change)] : [],
       );

@@ -155,6 +155,19 @@ describe('decode-change', () => {
     });
   });
 
+  test('an unchanged body is not taken from before a version that the same batch rejects, nor when it is delivered again', async () => {
+    await log.append([documentsRecord(aDocument({ version: version(5) }), 0)]);
+    const [broken, behind] = [aChange({ lsn: 7, row: {} }), aChange({ lsn: 9, row: { ...row, body: UNAVAILABLE } })];
+    expect(await decode(broken, behind)).toMatchObject([
+      { error: { code: 'FRESHET_MAPPING_FAILED' } },
+      { error: { code: 'FRESHET_CONTENT_UNAVAILABLE' } },
+    ]);
+    const error = new MappingFailed('no');
+    await deadLetters.write([{ record: broken, stage: 'decode-change', error }], never);
+    await deadLetters.write([{ record: behind, stage: 'decode-change', error }], never);
+    expect(await one(behind)).toMatchObject({ error: { code: 'FRESHET_CONTENT_UNAVAILABLE' } });
+  });
+
   const deleteHalf = (from: string, to: string, lsn: number): LogRecord =>
     aChange({ op: 'd', key: from, lsn, headers: { [NEW_KEY_HEADER]: JSON.stringify({ id: to }) } });
   const createHalf = (from: string, to: string, lsn: number): LogRecord =>

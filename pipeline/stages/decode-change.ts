@@ -12,6 +12,7 @@ import { columnText, wellFormed } from '../mapping/column-text.ts';
 import { EarlierVersions, type KeyChange, type LookBack } from '../mapping/earlier-versions.ts';
 import { DEFAULT_TENANT, hasUnavailable, projectRow } from '../mapping/project-row.ts';
 import { readSourceRecord, type SourceRecord } from '../mapping/read-record.ts';
+import { versionOf } from '../records.ts';
 import { Blocked, drop, emit, reject, type Stage, type Verdict } from '../stage.ts';
 
 export interface DecodeChangeOptions {
@@ -67,16 +68,23 @@ export function decodeChange(options: DecodeChangeOptions): Stage<LogRecord, Dec
       return records.map(({ partition, value }, index): Verdict<DecodedChange> => {
         const one = read[index];
         if (value === null) return drop('filtered'); // Debezium's own tombstone behind a delete
-        if (!one || one instanceof Error) return reject(classify(one));
+        if (!one || one instanceof Error) return park(records[index], one, earlier);
         awaitFirstHalf(one, index, earlier);
         const changes = attempt(() => decode(one, earlier, options));
-        if (changes instanceof Error) return reject(classify(changes));
+        if (changes instanceof Error) return park(records[index], changes, earlier);
         if (changes.length === 0) return drop('superseded');
         for (const change of changes) earlier.remember(change);
         return emit(...changes.map((change) => ({ change, partition })));
       });
     },
   };
+}
+
+/** Rejects a record, and lets the later ones of its batch know that a version is missing. */
+function park(record: LogRecord | undefined, cause: unknown, earlier: EarlierVersions): Verdict<never> {
+  const version = record && versionOf(record);
+  if (record && version !== undefined) earlier.park(record.key as DocumentId, version);
+  return reject(classify(cause));
 }
 
 /** @throws RecordUnreadable, DocumentTooLarge */

@@ -1,8 +1,11 @@
 import type { Hit } from '../../ports/document-store/document-store.ts';
 import type { LegWeights } from './classify-query.ts';
 
-/** Dampens the lead of the first ranks; 60 is the constant of Cormack, Clarke and Büttcher (SIGIR 2009). */
-export const RRF_K = 60;
+/**
+ * Dampens the lead of the first ranks. Cormack, Clarke and Büttcher (SIGIR 2009) took 60 for runs of many systems; with two legs 10
+ * ranks better (docs/adr/0007-retrieval-and-fusion.md) and lets the best hit of one leg stand before middling hits of both.
+ */
+export const RRF_K = 10;
 
 /**
  * Weighted reciprocal rank fusion: a passage gets `weight / (RRF_K + rank)` from every leg that found it. Scores of legs are not

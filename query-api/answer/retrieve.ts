@@ -14,7 +14,7 @@ import { stepTimer, type Timings } from './step-timer.ts';
 import { asOf, waitForPosition } from './wait-for-position.ts';
 
 const DEFAULT_K = 8;
-/** Hits that each leg gives: deep enough that a passage at rank 40 of both legs can win over one at rank 1 of one leg. */
+/** Hits that each leg gives: far deeper than the rank at which both legs together still beat the first rank of one. */
 const MIN_DEPTH = 50;
 const DEPTH_PER_K = 4;
 
