@@ -1,9 +1,21 @@
+import { existsSync } from 'node:fs';
 import { createPiiPolicy } from '../pipeline/pii/policy.ts';
 import { deadLettersIn } from '../pipeline/dead-letters.ts';
 import { CHUNKER_VERSION } from '../pipeline/stages/chunk.ts';
 import { pipelineTopics } from '../pipeline/topics.ts';
 import { indexGroupOf, topology } from '../pipeline/topology.ts';
-import { openCache, openDocumentStore, openEmbedder, openGenerator, openJobs, openLog } from '../ports/registry.ts';
+import type { DocumentStore } from '../ports/document-store/document-store.ts';
+import type { Embedder } from '../ports/embedder/embedder.ts';
+import type { SqliteLog } from '../ports/log/sqlite-log.ts';
+import {
+  indexPath,
+  openCache,
+  openDocumentStore,
+  openEmbedder,
+  openGenerator,
+  openJobs,
+  openLog,
+} from '../ports/registry.ts';
 import type { QueryApiDeps } from '../query-api/deps.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
 import type { ResolvedConfig } from '../runtime/config/config.ts';
@@ -50,6 +62,8 @@ export async function startFreshet({ config, roles, logger, signal }: FreshetOpt
 
   const log = opened.use(await openLog(config, engines));
   const embedder = opened.use(await openEmbedder(config, engines));
+  const indexGroup = indexGroupOf(embedder.model.fingerprint);
+  if (roles.includes('index')) await refillLostIndex(config, embedder, log);
   const store = opened.use(await openDocumentStore(config, embedder.model, CHUNKER_VERSION, engines));
   const cache = opened.use(await openCache(config, engines));
   const jobs = opened.use(await openJobs(config, engines));
@@ -61,7 +75,6 @@ export async function startFreshet({ config, roles, logger, signal }: FreshetOpt
 
   const sources = config.sources.map(sourceTopics);
   const topics = new Map(sources.map(({ source, topics: names }) => [source, names]));
-  const indexGroup = indexGroupOf(embedder.model.fingerprint);
   const deadLetters = deadLettersIn({ log, clock, logger, metrics });
   const routes = topology({
     sourceTopics: sources.flatMap((source) => source.topics),
@@ -80,7 +93,8 @@ export async function startFreshet({ config, roles, logger, signal }: FreshetOpt
     logger,
     metrics,
   });
-  const { connectors, plugins } = await openSources({ config, log, clock, random, logger, metrics });
+  const firstEpochs = await epochsAfter(store, signal);
+  const { connectors, plugins } = await openSources({ config, log, clock, random, logger, metrics, firstEpochs });
   const work = opened.use(new Work(logger));
   const { maxBatchRecords, maxBatchBytes, attempts } = config.pipeline;
   work.process(
@@ -114,6 +128,21 @@ export async function startFreshet({ config, roles, logger, signal }: FreshetOpt
     caughtUp: async (waiting) => awaitCaughtUp(await positionsNow(config, log, waiting), store, work, clock, waiting),
     [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
   };
+}
+
+/** An index that is not there has seen nothing, whatever the offsets of its group say: it is filled from the log again. */
+async function refillLostIndex(config: ResolvedConfig, { model }: Embedder, log: SqliteLog): Promise<void> {
+  if (!existsSync(indexPath(config, model, CHUNKER_VERSION))) await log.forgetGroup(indexGroupOf(model.fingerprint));
+}
+
+/** By source, the epoch after the newest in the index: a log that was lost must not start below what it had filled. */
+async function epochsAfter(store: DocumentStore, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
+  const { sources } = await store.progress(signal);
+  return new Map(
+    Object.entries(sources).flatMap(([name, { searchable }]) =>
+      searchable ? [[name, searchable.epoch + 1] as const] : [],
+    ),
+  );
 }
 
 async function listen(opened: Opened, deps: QueryApiDeps): Promise<string> {

@@ -46,6 +46,7 @@ const homeOf: Readonly<Record<string, readonly string[]>> = {
 const timeAllowed: Readonly<Record<string, string>> = {
   'runtime/clock.ts': 'the one place that reads the real clock',
   'load-tests/replay.ts': 'measures how long a replay takes',
+  'load-tests/simulator/mutate.ts': 'gives a planted bug up that makes a simulation hang',
   'load-tests/simulator/main.ts': 'prints how long the seeds took; what is simulated has its own clock',
 };
 

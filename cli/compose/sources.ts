@@ -45,6 +45,8 @@ export interface SourceParts {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** By source, the epoch that is free for a first snapshot. */
+  readonly firstEpochs: ReadonlyMap<string, number>;
 }
 
 /** The connectors of all sources, and the routes of those that are called over HTTP. Only the code of configured kinds is loaded. */
@@ -63,7 +65,10 @@ export async function openSources(parts: SourceParts): Promise<Sources> {
   const databases = sources.filter((source): source is PostgresSourceConfig => source.kind === 'postgres');
   if (databases.length > 0) {
     const { postgresConnector } = await import('../../connectors/postgres/postgres-connector.ts');
-    for (const config of databases) connectors.push(postgresConnector({ ...parts, config, partitions }));
+    for (const config of databases) {
+      const firstEpoch = parts.firstEpochs.get(config.name) ?? 0;
+      connectors.push(postgresConnector({ ...parts, config, partitions, firstEpoch }));
+    }
   }
   const hooks = sources.filter((source): source is WebhookSourceConfig => source.kind === 'webhook');
   if (hooks.length > 0) {

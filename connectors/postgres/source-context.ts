@@ -17,6 +17,8 @@ export interface PostgresConnectorOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Epoch of the first snapshot when the log knows of none: above what an index holds that a lost log has filled. */
+  readonly firstEpoch?: number;
 }
 
 /** What outlives one connection. */

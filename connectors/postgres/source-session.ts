@@ -185,7 +185,7 @@ export class SourceSession {
     // What committed before this time is in the snapshot: read before the slot exists, by the server's clock.
     const [clock] = await sql.query('SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now', [], signal);
     const { consistentPoint, snapshotName } = await createSlot(replication, name, signal);
-    const epoch = before ? currentEpoch(before) + 1 : 0;
+    const epoch = before ? currentEpoch(before) + 1 : (this.options.firstEpoch ?? 0);
     const fromCommitLsn = formatLsn(consistentPoint);
     const instance = this.ownership.instance ?? before?.instance ?? 1;
     const state: SourceState = {

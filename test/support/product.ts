@@ -68,6 +68,8 @@ export interface Product extends AsyncDisposable {
   /** Appends past the connectors, as a broken producer would. */
   append(records: readonly AppendRecord[]): Promise<void>;
   records(topic: string): Promise<readonly LogRecord[]>;
+  /** Stops all roles; `restart` starts them again. */
+  stop(): Promise<void>;
   /** Stops all roles and starts them again on the same state, with another config where `change` gives one. */
   restart(change?: Partial<ConfigFile>): Promise<void>;
 }
@@ -142,6 +144,7 @@ export async function startProduct(file: ConfigFile): Promise<Product> {
       await log.append(records);
     },
     records: (topic) => readTopic(config, topic),
+    stop,
     restart: async (change = {}) => {
       await stop();
       config = resolve({ ...file, ...change }, folder);
