@@ -257,6 +257,7 @@ export function searchConformance(name: string, open: OpenStore): void {
           metadata: { a: 1 },
           committedAt: 1_000,
           passage: write.passages[1],
+          hasVector: write.vectors[1] !== undefined,
         });
       });
 
