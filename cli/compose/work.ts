@@ -1,8 +1,12 @@
+import { setMaxListeners } from 'node:events';
 import type { Connector } from '../../connectors/connector.ts';
 import type { Route } from '../../pipeline/topology.ts';
 import { runWorker, type WorkerOptions } from '../../pipeline/worker.ts';
 import { classify } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
+
+/** Every wait of a worker and every text in front of the model listens for the stop; more than this would be a leak. */
+const MAX_WAITERS = 1_000;
 
 /** Everything of a process that runs until it is told to stop. Disposing tells it, and waits. */
 export class Work implements AsyncDisposable {
@@ -14,6 +18,7 @@ export class Work implements AsyncDisposable {
 
   constructor(logger: Logger) {
     this.#logger = logger;
+    setMaxListeners(MAX_WAITERS, this.#stop.signal);
   }
 
   /** Aborts when the work is told to stop. */
