@@ -41,7 +41,7 @@ describe.each([
     );
   });
 
-  test('R05: an update of another column leaves text, jsonb, bytea and arrays that are stored out of line as they are', async () => {
+  test('R05, B13: an update of another column leaves text, jsonb, bytea and arrays that are stored out of line as they are', async () => {
     const rig = sourceRig(database, [DOCS]);
     const running = rig.start();
     await rig.caughtUp(running);

@@ -16,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => database[Symbol.asyncDispose]());
 
-test('R03: a 10,000-row transaction that is interrupted is whole in the end, and one that is rolled back is never seen', async () => {
+test('R03, B03: a 10,000-row transaction that is interrupted is whole in the end, and one that is rolled back is never seen', async () => {
   const rig = sourceRig(database, [NOTES], PIECES);
   let running = rig.start();
   await rig.caughtUp(running);
