@@ -30,9 +30,11 @@ export interface SeedResult {
   readonly violations: readonly Violation[];
 }
 
-const RATES: FaultRates = { crash: 0.015, refuse: 0.01, appliedButFailed: 0.01, torn: 0.02, zombie: 0.005 };
+const RATES: FaultRates = { crash: 0.02, refuse: 0.015, appliedButFailed: 0.015, torn: 0.04, zombie: 0.01 };
 const MAX_STEPS = 40_000;
 const forever = new AbortController().signal;
+/** Faults go on for up to so many steps after the source is quiet, while the backlog is worked off. */
+const FAULTY_STEPS_BEHIND = 1_500;
 const LOOK_EVERY_STEPS = 25;
 
 const CONFIG: FilledPipeline = {
@@ -121,9 +123,12 @@ export async function runSeed(seed: number, events: number): Promise<SeedResult>
 /** Hands out turns until everything is processed, and looks at the index on the way. */
 async function watch(world: World): Promise<void> {
   let steps = 0;
+  let quietAt: number | undefined;
   await world.scheduler.run(
     (isIdle) => {
       if (!world.sent) return false;
+      quietAt ??= steps + below(world.random, FAULTY_STEPS_BEHIND);
+      if (steps < quietAt && !isIdle) return false;
       world.rates = NO_FAULTS; // so that the run can end
       return (isIdle || steps % LOOK_EVERY_STEPS === 0) && drained(world.log);
     },
