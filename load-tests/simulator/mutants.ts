@@ -201,8 +201,8 @@ const INDEX: readonly Mutant[] = [
     'positions are advanced before documents',
     'I11',
     'pipeline/sinks/index-documents.ts',
-    '[[...documents, ...positions]] : [documents, positions]',
-    '[[...positions, ...documents]] : [positions, documents]',
+    'await writeAll(documents, results, signal);\n await writeAll(positions, results, signal);',
+    'await writeAll(positions, results, signal); await writeAll(documents, results, signal);',
   ),
   one(
     'a replacement is torn into a removal and an insertion',
