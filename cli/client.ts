@@ -4,6 +4,7 @@ import { InvalidUsage, ServerRefused, ServerUnreachable } from '../runtime/error
 import { configIfAny } from './config-file.ts';
 import { textFlag } from './parse-flags.ts';
 import type { Flags, VerbContext } from './verb.ts';
+import { ADMIN_GROUP } from '../schemas/principal.ts';
 
 /** Where `npm start` and a config without `server` listen. */
 const DEFAULT_ADDRESS = 'http://127.0.0.1:8080';
@@ -19,9 +20,6 @@ export interface Client {
   /** The body of `/readyz`, which comes with status 200 or 503. */
   readiness(): Promise<unknown>;
 }
-
-/** The group whose members may use the operator's routes, as the query API defines it. */
-const ADMIN_GROUP = 'freshet-admin';
 
 /** A client for the server that `--url` or the config names, with the caller's identity; `operator` for the routes below /v1/admin. */
 export async function clientFor(context: VerbContext, as: 'caller' | 'operator' = 'caller'): Promise<Client> {

@@ -12,9 +12,6 @@ type Jwt = NonNullable<Auth['jwt']>;
 /** Says who asks. @throws Unauthenticated, InvalidRequest for malformed identity headers. */
 export type Identify = (headers: IncomingHttpHeaders) => Promise<Principal>;
 
-/** Members may use /v1/admin. */
-export const ADMIN_GROUP = 'freshet-admin';
-
 const DEFAULT_TENANT = 'default';
 const MAX_NAME_CHARS = 512;
 const MIN_SECRET_BYTES = 32;

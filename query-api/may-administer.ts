@@ -1,7 +1,8 @@
 import type { FastifyRequest } from 'fastify';
 import type { ResolvedConfig } from '../runtime/config/config.ts';
 import { Forbidden } from '../runtime/errors.ts';
-import { ADMIN_GROUP, isLoopback } from './identity.ts';
+import { ADMIN_GROUP } from '../schemas/principal.ts';
+import { isLoopback } from './identity.ts';
 
 /**
  * Whether the caller is an operator. With auth.mode none everyone on the machine is, but not every page that a browser on the machine

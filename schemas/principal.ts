@@ -4,3 +4,6 @@ export interface Principal {
   readonly groups: readonly string[];
   readonly subject?: string;
 }
+
+/** Members of this group may operate: failures, explain, counts of all tenants. */
+export const ADMIN_GROUP = 'freshet-admin';

@@ -1,4 +1,3 @@
-import type { Cache } from '../../ports/cache/cache.ts';
 import type { DocumentStore, DocumentWrite, WriteOutcome } from '../../ports/document-store/document-store.ts';
 import type { Embedder } from '../../ports/embedder/embedder.ts';
 import type { Log, LogReader, LogRecord } from '../../ports/log/log.ts';
@@ -176,9 +175,5 @@ export class SimulatedProcess {
         ),
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
-  }
-
-  cache(cache: Cache): Cache {
-    return cache;
   }
 }
