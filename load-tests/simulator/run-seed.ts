@@ -30,7 +30,14 @@ export interface SeedResult {
   readonly violations: readonly Violation[];
 }
 
-const RATES: FaultRates = { crash: 0.02, refuse: 0.015, appliedButFailed: 0.015, torn: 0.04, zombie: 0.01 };
+const RATES: FaultRates = {
+  crash: 0.02,
+  refuse: 0.015,
+  appliedButFailed: 0.015,
+  torn: 0.04,
+  tornAppend: 0.03,
+  zombie: 0.01,
+};
 const MAX_STEPS = 40_000;
 const forever = new AbortController().signal;
 /** Faults go on for up to so many steps after the source is quiet, while the backlog is worked off. */
