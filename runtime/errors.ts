@@ -81,11 +81,24 @@ export class DocumentRefused extends FreshetError {
   readonly fate = 'dead-letter';
 }
 
+/** The schedule of jobs could not be reached; no run was started, or it may have been and is joined by the next attempt. */
+export class JobsUnavailable extends FreshetError {
+  readonly code = 'FRESHET_JOBS_UNAVAILABLE';
+  readonly fate = 'retry';
+  override readonly status = 503;
+}
+
 /** The embedder refused or timed out; the batch is intact and may be sent again. */
 export class EmbedderUnavailable extends FreshetError {
   readonly code = 'FRESHET_EMBEDDER_UNAVAILABLE';
   readonly fate = 'retry';
   override readonly status = 503;
+  declare readonly retryAfterSeconds?: number;
+
+  constructor(message: string, options: ErrorOptions & { readonly retryAfterSeconds?: number } = {}) {
+    super(message, options);
+    if (options.retryAfterSeconds !== undefined) this.retryAfterSeconds = options.retryAfterSeconds;
+  }
 }
 
 /** The embedder answered with something that is not one finite vector of the right size per text; nothing of it is indexed. */
