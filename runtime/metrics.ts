@@ -49,6 +49,13 @@ export function createMetrics(registry: Registry = new Registry()) {
       [64, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768],
     ),
     embedDuration: histogram('freshet_embed_duration_seconds', 'Time of one batch in the embedder.'),
+    embedConcurrency: gauge(
+      'freshet_embed_concurrency_requests',
+      'Requests to a remote embedder that may be in flight, as found by the latency of its replies.',
+    ),
+    embedRequests: counter('freshet_embed_requests_total', 'Requests to a remote embedder, by what became of them.', [
+      'outcome',
+    ]),
     embedDeferred: counter('freshet_embed_deferred_total', 'Passages indexed lexically first, whose vector follows.'),
     deadLettersOpen: gauge('freshet_dead_letters_open', 'Dead letters that nobody has retried or discarded.'),
     deadLetters: counter('freshet_dead_letters_total', 'Records that became dead letters.', ['stage', 'code']),

@@ -1,0 +1,62 @@
+import type { Clock } from '../../../runtime/clock.ts';
+
+/** What a text is embedded as: models and services tell the two apart. */
+export type TextKind = 'passage' | 'query';
+
+/**
+ * What became of one request. A reply says what happened; what to do about it is decided in one place, `RemoteEmbedder`.
+ * `reason` never holds text of documents.
+ */
+export type SendOutcome =
+  /** One entry per text as the server gave them, by index; unchecked. `servedBy`: the model that the reply names. */
+  | { readonly kind: 'vectors'; readonly vectors: readonly Float32Array[]; readonly servedBy?: string }
+  /** The server is alive and wants less, or wants to be left alone for a time. */
+  | { readonly kind: 'overloaded'; readonly reason: string; readonly retryAfterMs: number | undefined }
+  /** No reply, a broken one or a failing server; the same texts may be sent again. */
+  | { readonly kind: 'failed'; readonly reason: string; readonly retryAfterMs: number | undefined }
+  /** The server will not take these texts together, or one of them at all. */
+  | { readonly kind: 'refused'; readonly reason: string }
+  /** The key, the address or the model's name is wrong; no text of any kind will be taken until an operator acts. */
+  | { readonly kind: 'forbidden'; readonly reason: string }
+  /** A reply that says it succeeded and does not hold vectors. */
+  | { readonly kind: 'unusable'; readonly reason: string };
+
+/** One embedding service as the scheduler sees it. One request per call: no retries, no batching, no timeout of its own. */
+export interface EmbeddingEndpoint {
+  /** For messages: `TEI`, `OpenAI-compatible`, `Cohere`. */
+  readonly name: string;
+  /** @throws nothing but the signal's reason. */
+  send(texts: readonly string[], kind: TextKind, signal: AbortSignal): Promise<SendOutcome>;
+  /**
+   * Who answers now, as a string that changes with the model; undefined when it cannot be asked at the moment. Absent where the
+   * protocol has no such question.
+   * @throws nothing but the signal's reason.
+   */
+  identify?(signal: AbortSignal): Promise<string | undefined>;
+}
+
+/** What one request may hold. */
+export interface RequestLimits {
+  readonly maxTexts: number;
+  /** Sum over the texts, padded to the longest, special tokens included. */
+  readonly maxTokens: number;
+}
+
+/** Aborts after a time by the injected clock, or with the caller's signal. `end` must be called, or the timer goes on. */
+export function deadline(
+  clock: Clock,
+  timeoutMs: number,
+  signal: AbortSignal,
+): { readonly signal: AbortSignal; readonly expired: () => boolean; readonly end: () => void } {
+  const timer = new AbortController();
+  const late = new AbortController();
+  clock.sleep(timeoutMs, timer.signal).then(
+    () => late.abort(new Error('timeout')),
+    () => undefined,
+  );
+  return {
+    signal: AbortSignal.any([signal, late.signal]),
+    expired: () => late.signal.aborted,
+    end: () => timer.abort(),
+  };
+}

@@ -1,0 +1,45 @@
+import type { Clock } from '../../../runtime/clock.ts';
+import type { SendOutcome } from './endpoint.ts';
+import { judgeException, judgeRefusal } from './judge-response.ts';
+
+type Failure = Exclude<SendOutcome, { kind: 'vectors' }>;
+
+/** Thrown through a vendor's client so that it neither reads the error's body nor tries again. */
+class Refused extends Error {}
+
+/**
+ * Runs one request of a vendor's client over a `fetch` of ours, so that statuses, `Retry-After` and system errors are judged here, once for
+ * all clients: theirs drop headers, put the texts into their errors, or repeat requests on their own.
+ * @param request must use the given `fetch` and signal; its result is what the client made of a successful reply.
+ * @throws nothing but the signal's reason.
+ */
+export async function sendRequest<T>(
+  request: (fetch: typeof globalThis.fetch, signal: AbortSignal) => Promise<T>,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<{ readonly kind: 'reply'; readonly reply: T } | Failure> {
+  let failure: Failure | undefined;
+  let answered = false;
+  const judgingFetch: typeof globalThis.fetch = async (input, init) => {
+    try {
+      const response = await fetch(input, { ...init, signal });
+      answered = response.ok;
+      if (response.ok) return response;
+      failure = judgeRefusal(response.status, response.headers, clock.now());
+      // The connection can be used again only when the body is gone.
+      void response.body?.cancel().catch(() => undefined);
+    } catch (error) {
+      failure = judgeException(error);
+    }
+    throw new Refused();
+  };
+  try {
+    return { kind: 'reply', reply: await request(judgingFetch, signal) };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (failure) return failure;
+    // The status was 200: a body that broke off is the connection's fault, one that is whole and no JSON is the server's.
+    if (answered && error instanceof SyntaxError) return { kind: 'unusable', reason: 'the reply is not JSON' };
+    return judgeException(error);
+  }
+}
