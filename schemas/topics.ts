@@ -19,3 +19,6 @@ export function tableTopic(source: string, schema: string, table: string): strin
 
 /** Header with the decimal SourceVersion that a record carries, so that records compare without reading their values. */
 export const VERSION_HEADER = 'freshet.version';
+
+/** Header with the epoch of the source at the time that Kafka Connect wrote a change; absent: 0. Stamped by its InsertHeader transform. */
+export const EPOCH_HEADER = 'freshet.epoch';
