@@ -1,10 +1,10 @@
-import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { ProgramFailed, run } from './run.ts';
 import { root } from './root.ts';
 
 /** What is taken from Maven: the coordinates that are asked for; what they depend on comes along. */
@@ -25,51 +25,60 @@ export const artifacts = {
 
 export type ArtifactName = keyof typeof artifacts;
 
+/** SHA-256 in hex by file name. */
+export type Checksums = Readonly<Record<string, string>>;
+
 const CHECKSUMS = join(root, 'deploy', 'local', 'checksums.json');
 const ATTEMPTS = 4;
-const ATTEMPT_TIMEOUT_MS = 600_000;
-
-/** Files and their SHA-256, by artifact. */
-type Checksums = Readonly<Record<string, Readonly<Record<string, string>>>>;
+const ATTEMPT_TIMEOUT_MS = 900_000;
 
 /** Where downloads and what is built from them lie: `$XDG_CACHE_HOME/freshet/engines`, by default below `~/.cache`. */
 export function cacheFolder(): string {
   return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'freshet', 'engines');
 }
 
+/** The version of the first coordinate. */
+export function versionOf(name: ArtifactName): string {
+  return artifacts[name][0].split(':')[2] ?? '';
+}
+
+let last: Promise<unknown> = Promise.resolve();
+
 /**
- * The folder with an artifact's files, downloaded by Maven unless it is there. Every file is compared with `checksums.json` after
- * the download; only a complete and right folder ever gets its final name.
+ * The folder with an artifact's files, downloaded by Maven unless it is there. Every file is compared with `checksums.json` at every
+ * call (0.4 s for all of them), so that neither a changed download nor a changed cache is ever run.
  * @throws Error when Maven is missing or fails for good, or a file is not the one that is expected.
  */
-export async function artifactFolder(name: ArtifactName): Promise<string> {
-  const folder = join(cacheFolder(), `${name}-${versionOf(name)}`);
-  if (existsSync(folder)) return folder;
-  await mkdir(cacheFolder(), { recursive: true });
-  const draft = await mkdtemp(`${folder}-draft-`);
-  try {
-    download(name, draft, await writePom(name, draft));
-    await rm(join(draft, 'pom.xml'));
-    const expected = (JSON.parse(await readFile(CHECKSUMS, 'utf8')) as Checksums)[name] ?? {};
-    const fault = checksumFault(expected, await checksumsOf(draft));
-    if (fault) throw new Error(`The download of ${name} is refused: ${fault}. Nothing of it was kept.`);
-    await rename(draft, folder).catch((error: unknown) => {
-      if (!existsSync(folder)) throw error; // else somebody else was first, with the same files
-    });
-  } finally {
-    await rm(draft, { recursive: true, force: true });
-  }
+export function artifactFolder(name: ArtifactName): Promise<string> {
+  // One after the other: two Mavens that fill one empty repository get in each other's way.
+  const folder = last.then(() => verifiedFolder(name));
+  last = folder.catch(() => undefined);
   return folder;
 }
 
-/** What is wrong with files, given the SHA-256 that each should have; undefined when nothing is. */
-export function checksumFault(
-  expected: Readonly<Record<string, string>>,
-  found: Readonly<Record<string, string>>,
-): string | undefined {
-  const missing = Object.keys(expected).filter((file) => !(file in found));
-  const unknown = Object.keys(found).filter((file) => !(file in expected));
+async function verifiedFolder(name: ArtifactName): Promise<string> {
+  const recorded = JSON.parse(await readFile(CHECKSUMS, 'utf8')) as Readonly<Record<string, Checksums>>;
+  const expected = recorded[name] ?? {};
+  const folder = join(cacheFolder(), `${name}-${versionOf(name)}`);
+  if (existsSync(folder)) {
+    if (checksumFault(expected, await checksumsOf(folder)) === undefined) return folder;
+    await rm(folder, { recursive: true });
+  }
+  return withDownload(name, folder, async (draft) => {
+    const fault = checksumFault(expected, await checksumsOf(draft));
+    if (fault) throw new Error(`The download of ${name} is refused: ${fault}. Nothing of it was kept.`);
+    await rename(draft, folder).catch((error: unknown) => {
+      if (!existsSync(folder)) throw error; // somebody else was first, with the same files
+    });
+    return folder;
+  });
+}
+
+/** What is wrong with files, given what each should be; undefined when nothing is. */
+export function checksumFault(expected: Checksums, found: Checksums): string | undefined {
   const changed = Object.keys(found).filter((file) => file in expected && expected[file] !== found[file]);
+  const unknown = Object.keys(found).filter((file) => !(file in expected));
+  const missing = Object.keys(expected).filter((file) => !(file in found));
   const faults = [
     changed.length > 0 && `other content than expected in ${changed.join(', ')}`,
     unknown.length > 0 && `no checksum is known for ${unknown.join(', ')}`,
@@ -78,64 +87,59 @@ export function checksumFault(
   return faults.length > 0 ? faults.join('; ') : undefined;
 }
 
-/** The checksums of everything, for `checksums.json`, from files that were downloaded without being checked. For a change of versions. */
+/** Writes `checksums.json` anew from fresh downloads. For a change of versions; whoever commits it vouches for the files. */
 export async function recordChecksums(): Promise<void> {
-  const recorded: Record<string, Record<string, string>> = {};
-  for (const name of Object.keys(artifacts) as ArtifactName[]) {
-    await mkdir(cacheFolder(), { recursive: true });
-    const draft = await mkdtemp(join(cacheFolder(), `${name}-draft-`));
-    try {
-      download(name, draft, await writePom(name, draft));
-      await rm(join(draft, 'pom.xml'));
-      recorded[name] = await checksumsOf(draft);
-    } finally {
-      await rm(draft, { recursive: true, force: true });
-    }
-  }
+  const recorded: Record<string, Checksums> = {};
+  for (const name of Object.keys(artifacts) as ArtifactName[])
+    recorded[name] = await withDownload(name, join(cacheFolder(), name), checksumsOf);
   await writeFile(CHECKSUMS, `${JSON.stringify(recorded, undefined, 2)}\n`);
 }
 
-/** The version of the first coordinate, which names the folder. */
-export function versionOf(name: ArtifactName): string {
-  return artifacts[name][0].split(':')[2] ?? '';
-}
-
-async function writePom(name: ArtifactName, folder: string): Promise<string> {
-  const dependencies = artifacts[name].map((coordinate) => {
-    const [group, id, version, type = 'jar'] = coordinate.split(':');
-    // A zip's own POM names projects that are not published; nothing of them is needed.
-    const alone =
-      type === 'jar'
-        ? ''
-        : '<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>';
-    return `<dependency><groupId>${group}</groupId><artifactId>${id}</artifactId><version>${version}</version><type>${type}</type>${alone}</dependency>`;
-  });
-  const file = join(folder, 'pom.xml');
-  await writeFile(
-    file,
-    `<project><modelVersion>4.0.0</modelVersion><groupId>freshet.engines</groupId><artifactId>${name}</artifactId><version>1</version>
-<packaging>pom</packaging><dependencies>${dependencies.join('')}</dependencies></project>\n`,
-  );
-  return file;
-}
-
-/** Networks fail; Maven keeps what it has already, so that another attempt goes on where the last one ended. */
-function download(name: ArtifactName, folder: string, pom: string): void {
-  const args = ['--batch-mode', '--quiet', '--update-snapshots', '--file', pom, 'dependency:copy-dependencies'];
-  for (let attempt = 1; ; attempt++) {
-    const run = spawnSync('mvn', [...args, '-DincludeScope=runtime', `-DoutputDirectory=${folder}`], {
-      encoding: 'utf8',
-      timeout: ATTEMPT_TIMEOUT_MS,
-    });
-    if (run.status === 0) return;
-    if (run.error && (run.error as NodeJS.ErrnoException).code === 'ENOENT')
-      throw new Error('Maven (mvn) is not installed.', { cause: run.error });
-    const said = `${run.stdout}${run.stderr}`.split('\n').find((line) => line.includes('ERROR'));
-    if (attempt >= ATTEMPTS) throw new Error(`Maven did not download ${name}: ${said ?? `status ${run.status}`}`);
+/** Downloads into a folder of its own, which is gone afterwards unless `use` has moved it. */
+async function withDownload<T>(name: ArtifactName, beside: string, use: (draft: string) => Promise<T>): Promise<T> {
+  await mkdir(cacheFolder(), { recursive: true });
+  const draft = await mkdtemp(`${beside}-draft-`);
+  try {
+    const pom = join(draft, 'pom.xml');
+    await writeFile(pom, pomOf(name));
+    await download(name, draft, pom);
+    await rm(pom);
+    return await use(draft);
+  } finally {
+    await rm(draft, { recursive: true, force: true });
   }
 }
 
-async function checksumsOf(folder: string): Promise<Record<string, string>> {
+function pomOf(name: ArtifactName): string {
+  const dependencies = artifacts[name].map((coordinate) => {
+    const [group, id, version, type = 'jar'] = coordinate.split(':');
+    // A zip's own POM names projects that are not published; nothing of them is needed.
+    const alone = '<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>';
+    const tail = `<version>${version}</version><type>${type}</type>${type === 'jar' ? '' : alone}`;
+    return `<dependency><groupId>${group}</groupId><artifactId>${id}</artifactId>${tail}</dependency>`;
+  });
+  const own = `<groupId>freshet.engines</groupId><artifactId>${name}</artifactId><version>1</version><packaging>pom</packaging>`;
+  return `<project><modelVersion>4.0.0</modelVersion>${own}<dependencies>${dependencies.join('')}</dependencies></project>\n`;
+}
+
+/** Networks fail. Maven keeps what it has, so that another attempt goes on where the last one ended. */
+async function download(name: ArtifactName, folder: string, pom: string): Promise<void> {
+  const goal = ['dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${folder}`];
+  for (let attempt = 1; ; attempt++) {
+    try {
+      // Updating, because Maven remembers for a day what it once did not find.
+      const flags = ['--batch-mode', '--quiet', '--update-snapshots', '--file', pom];
+      return await run('mvn', [...flags, ...goal], { cwd: folder, timeoutMs: ATTEMPT_TIMEOUT_MS });
+    } catch (error) {
+      if (error instanceof ProgramFailed && error.isMissing)
+        throw new Error('Maven (mvn) is not installed.', { cause: error });
+      if (attempt >= ATTEMPTS)
+        throw new Error(`${name} could not be downloaded: ${(error as Error).message}`, { cause: error });
+    }
+  }
+}
+
+async function checksumsOf(folder: string): Promise<Checksums> {
   const sums: Record<string, string> = {};
   for (const file of (await readdir(folder)).toSorted()) {
     const hash = createHash('sha256');

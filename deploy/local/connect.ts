@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { cp, mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { artifactFolder, type ArtifactName } from './artifacts.ts';
 import { startNodes, type Engine } from './engine.ts';
@@ -64,13 +63,12 @@ export async function startConnect(options: ConnectOptions, signal?: AbortSignal
   return startNodes(`http://127.0.0.1:${ports[0]}`, commands, signal);
 }
 
-/** One folder per connector, so that each has the libraries of its own release. */
+/** One folder per connector, so that each has the libraries of its own release. Made anew, because versions change. */
 async function pluginFolder(dir: string): Promise<string> {
   const plugins = join(dir, 'plugins');
-  for (const name of CONNECTORS) {
-    const from = await artifactFolder(name);
-    if (!existsSync(join(plugins, name))) await cp(from, join(plugins, name), { recursive: true });
-  }
+  await rm(plugins, { recursive: true, force: true });
+  await mkdir(plugins);
+  for (const name of CONNECTORS) await symlink(await artifactFolder(name), join(plugins, name));
   return plugins;
 }
 

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chmod, lstat, mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
@@ -8,6 +7,7 @@ import { artifactFolder, cacheFolder, versionOf } from './artifacts.ts';
 import type { Jdk } from './java.ts';
 import { requireProgram } from './requirements.ts';
 import { root } from './root.ts';
+import { run } from './run.ts';
 
 const PLUGIN_SOURCE = join(root, 'deploy', 'local', 'EnglishAnalyzerFactory.java');
 const PLUGIN_CLASS = 'freshet.analysis.EnglishAnalyzerFactory';
@@ -29,10 +29,10 @@ export async function elasticsearchHome(jdk: Jdk): Promise<string> {
   const zips = await artifactFolder('elasticsearch');
   const draft = await mkdtemp(`${home}-draft-`);
   try {
-    for (const zip of await readdir(zips)) run(requireProgram('unzip'), ['-q', join(zips, zip), '-d', draft]);
+    for (const zip of await readdir(zips)) await run(requireProgram('unzip'), ['-q', join(zips, zip), '-d', draft]);
     const unpacked = join(draft, `elasticsearch-${versionOf('elasticsearch')}`);
     await addPlugin(unpacked, jdk);
-    run('chmod', ['-R', 'go-w,a+rX', unpacked]);
+    await run('chmod', ['-R', 'go-w,a+rX', unpacked]);
     await chmod(unpacked, 0o755);
     await rename(unpacked, home).catch(async (error: unknown) => {
       if (!(await isOurs(home))) throw error;
@@ -56,7 +56,7 @@ async function addPlugin(home: string, jdk: Jdk): Promise<void> {
   const folder = join(home, 'plugins', 'english');
   const classes = join(home, 'plugins', 'classes');
   await mkdir(folder, { recursive: true });
-  run(join(jdk.home, 'bin', 'javac'), [
+  await run(join(jdk.home, 'bin', 'javac'), [
     '--release',
     PLUGIN_RELEASE,
     '-cp',
@@ -65,7 +65,7 @@ async function addPlugin(home: string, jdk: Jdk): Promise<void> {
     classes,
     PLUGIN_SOURCE,
   ]);
-  run(join(jdk.home, 'bin', 'jar'), ['--create', '--file', join(folder, 'english.jar'), '-C', classes, '.']);
+  await run(join(jdk.home, 'bin', 'jar'), ['--create', '--file', join(folder, 'english.jar'), '-C', classes, '.']);
   await rm(classes, { recursive: true });
   const descriptor = {
     name: 'english',
@@ -82,9 +82,4 @@ async function addPlugin(home: string, jdk: Jdk): Promise<void> {
   );
   const named = { 'org.elasticsearch.plugin.analysis.AnalyzerFactory': { english: PLUGIN_CLASS } };
   await writeFile(join(folder, 'named_components.json'), JSON.stringify(named));
-}
-
-function run(program: string, args: readonly string[]): void {
-  const { status, error, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`${program} failed: ${error?.message ?? `${stdout}${stderr}`}`);
 }

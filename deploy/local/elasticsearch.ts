@@ -6,6 +6,7 @@ import { elasticsearchHome } from './elasticsearch-home.ts';
 import { startNodes, type Engine } from './engine.ts';
 import { freePort, freePorts } from './free-port.ts';
 import { findJdk } from './java.ts';
+import { waitUntil } from './wait-until.ts';
 
 export interface ElasticsearchOptions {
   readonly dir: string;
@@ -54,17 +55,33 @@ export async function startElasticsearch(options: ElasticsearchOptions, signal?:
       user,
       logFile: join(dir, `node-${index}.log`),
       keep,
-      // The test distribution has no GET /.
-      isReady: async (_log: string, probe: AbortSignal) =>
-        (
-          await fetch(`${url}/_cluster/health?wait_for_nodes=>=${nodes}&wait_for_status=yellow&timeout=1s`, {
-            signal: probe,
-          })
-        ).ok,
+      isReady: (_log: string, probe: AbortSignal) => isHealthy(url, nodes === 1, probe),
       readyTimeoutMs: READY_TIMEOUT_MS,
     });
   }
-  return startNodes(http.map((port) => `http://127.0.0.1:${port}`).join(','), commands, signal);
+  const engine = await startNodes(http.map((port) => `http://127.0.0.1:${port}`).join(','), commands, signal);
+  const first = `http://127.0.0.1:${http[0]}`;
+  await waitUntil('The joining of all nodes', READY_TIMEOUT_MS, () => hasNodes(first, nodes), signal).catch(
+    async (error: unknown) => {
+      await engine[Symbol.asyncDispose]();
+      throw error;
+    },
+  );
+  return engine;
+}
+
+/**
+ * Whether a node is in a cluster with a master; alone, also whether its shards are there again. With others it may have to wait for shards
+ * of nodes that a test has killed. The test distribution has no GET /.
+ */
+async function isHealthy(url: string, alone: boolean, signal: AbortSignal): Promise<boolean> {
+  const condition = alone ? 'wait_for_status=yellow&timeout=1s' : 'timeout=1s';
+  return (await fetch(`${url}/_cluster/health?${condition}`, { signal })).ok;
+}
+
+async function hasNodes(url: string, nodes: number): Promise<boolean> {
+  const health = (await (await fetch(`${url}/_cluster/health`)).json()) as { number_of_nodes: number };
+  return health.number_of_nodes >= nodes;
 }
 
 async function prepareFolder(folder: string, home: string, user: ServerUser | undefined): Promise<void> {

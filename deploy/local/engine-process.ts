@@ -31,7 +31,7 @@ const PROBE_TIMEOUT_MS = 3_000;
 const STOP_TIMEOUT_MS = 20_000;
 const LAST_LINES = 25;
 /** Holds a pipe to us; when that breaks, we are gone, and the engine's process group goes too. */
-const GUARD = 'cat >/dev/null; kill -KILL -- "-$1" 2>/dev/null';
+const GUARD = 'cat >/dev/null; kill -s KILL -- "-$1"';
 
 /** One process of an engine, in a process group of its own (Elasticsearch's launcher starts the server as a child). */
 export class EngineProcess {

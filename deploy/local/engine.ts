@@ -39,8 +39,8 @@ export async function startNodes(url: string, commands: readonly Command[], sign
   return {
     url,
     nodes,
-    kill: (name, node = 0) => at(node).kill(name),
-    restart: (node = 0) => at(node).start(),
+    kill: async (name, node = 0) => at(node).kill(name),
+    restart: async (node = 0) => at(node).start(),
     stop: async () => {
       await Promise.all(nodes.map((node) => node.stop()));
     },

@@ -1,8 +1,22 @@
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
-/** A port of the loopback interface on which nobody listens: the preferred one when it is free, else one the system chooses. */
-export async function freePort(preferred = 0): Promise<number> {
-  return (await tryPort(preferred)) ?? (await tryPort(0)) ?? Promise.reject(new Error('The system gave no port.'));
+/**
+ * Below the ports that systems give to outgoing connections (from 32768 on Linux). A client that tries to reach a killed server on such a
+ * port may be given it as its own, is then connected to itself, and keeps the server from coming back.
+ */
+const LOWEST = 20_000;
+const HIGHEST = 32_000;
+const ATTEMPTS = 100;
+
+/** A port of the loopback interface on which nobody listens: the preferred one when it is free. */
+export async function freePort(preferred?: number): Promise<number> {
+  if (preferred !== undefined && (await isFree(preferred))) return preferred;
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const port = randomInt(LOWEST, HIGHEST);
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`There is no free port from ${LOWEST} to ${HIGHEST}.`);
 }
 
 /** Several different free ports. */
@@ -12,13 +26,11 @@ export async function freePorts(count: number): Promise<number[]> {
   return [...ports];
 }
 
-async function tryPort(port: number): Promise<number | undefined> {
+async function isFree(port: number): Promise<boolean> {
   const server = createServer();
   const listens = await new Promise<boolean>((done) =>
     server.once('error', () => done(false)).listen(port, '127.0.0.1', () => done(true)),
   );
-  if (!listens) return undefined;
-  const address = server.address();
-  await new Promise((done) => server.close(done));
-  return typeof address === 'object' ? address?.port : undefined;
+  if (listens) await new Promise((done) => server.close(done));
+  return listens;
 }

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,6 +6,7 @@ import { artifactFolder } from './artifacts.ts';
 import { startNodes, type Engine } from './engine.ts';
 import { freePort, freePorts } from './free-port.ts';
 import { findJdk } from './java.ts';
+import { run } from './run.ts';
 
 export interface KafkaOptions {
   /** For configuration, data and logs. Used again, the brokers go on with what it holds. */
@@ -49,7 +49,7 @@ export async function startKafka(options: KafkaOptions, signal?: AbortSignal): P
   const ports = await portsOf(dir, nodes, options.port);
   const clusterId = await clusterIdOf(dir);
   const commands = [];
-  for (const [index, { broker }] of ports.entries()) {
+  for (const index of ports.keys()) {
     const folder = join(dir, `node-${index}`);
     const file = join(dir, `node-${index}.properties`);
     const settings = { ...brokerSettings(index, ports, folder), ...options.settings };
@@ -61,9 +61,7 @@ export async function startKafka(options: KafkaOptions, signal?: AbortSignal): P
     );
     if (!existsSync(join(folder, 'meta.properties'))) {
       const tool = [...javaArguments(HEAP_MB, jars), 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', file];
-      const format = spawnSync(java, tool, { encoding: 'utf8' });
-      if (format.status !== 0)
-        throw new Error(`Kafka's storage could not be formatted: ${format.stdout}${format.stderr}`);
+      await run(java, tool);
     }
     commands.push({
       name: `kafka-${index}`,
@@ -74,7 +72,6 @@ export async function startKafka(options: KafkaOptions, signal?: AbortSignal): P
       // Written once the broker is known to the controller and takes requests.
       isReady: (log: string) => log.includes('Kafka Server started'),
       readyTimeoutMs: READY_TIMEOUT_MS,
-      port: broker,
     });
   }
   return startNodes(ports.map(({ broker }) => `127.0.0.1:${broker}`).join(','), commands, signal);

@@ -28,12 +28,12 @@ async function start(nodes: number, brokers: number, install: boolean): Promise<
     say(`${missing.join('\n')}\nInstall what is missing; on Debian, as root: npm run engines -- --install`);
     return 1;
   }
-  const state = await startStack({
-    nodes,
-    brokers,
-    onUp: (name, ms) => say(`${name} is up (${(ms / 1_000).toFixed(1)} s)`),
-  });
-  print(state);
+  // What is half started when the user gives up would run on unknown.
+  const givingUp = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => givingUp.abort(new Error('Given up; what was up already runs on.')));
+  const onUp = (name: string, ms: number) => say(`${name} is up (${(ms / 1_000).toFixed(1)} s)`);
+  print(await startStack({ nodes, brokers, onUp }, givingUp.signal));
   return 0;
 }
 

@@ -1,12 +1,12 @@
-import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chown, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { asUser, makeServerFolder, serverUser, type ServerUser } from '../../cli/demo/postgres-binaries.ts';
+import { makeServerFolder, serverUser, type ServerUser } from '../../cli/demo/postgres-binaries.ts';
 import { startNodes, type Engine } from './engine.ts';
 import { freePort } from './free-port.ts';
 import { passwordOf } from './password.ts';
 import { requireProgram } from './requirements.ts';
+import { run } from './run.ts';
 
 export interface MariadbOptions {
   readonly dir: string;
@@ -81,8 +81,6 @@ async function createDatabase(dir: string, dataDir: string, user: ServerUser | u
   await mkdir(draft);
   if (user) await chown(draft, user.uid, user.gid);
   const args = ['--no-defaults', `--datadir=${draft}`, '--skip-test-db', '--auth-root-authentication-method=socket'];
-  const run = spawnSync(requireProgram('mariadb-install-db'), args, { ...asUser(user), encoding: 'utf8' });
-  if (run.status !== 0)
-    throw new Error(`mariadb-install-db failed: ${run.error?.message ?? `${run.stdout}${run.stderr}`}`);
+  await run(requireProgram('mariadb-install-db'), args, { user });
   await rename(draft, dataDir);
 }

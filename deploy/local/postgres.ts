@@ -1,9 +1,7 @@
-import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chown, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
-  asUser,
   makeServerFolder,
   postgresBinaries,
   serverUser,
@@ -13,6 +11,7 @@ import {
 import { startNodes, type Engine } from './engine.ts';
 import { freePort } from './free-port.ts';
 import { passwordOf } from './password.ts';
+import { run } from './run.ts';
 
 export interface PostgresOptions {
   readonly dir: string;
@@ -84,7 +83,7 @@ async function createCluster(
   await mkdir(draft);
   await writeFile(passwordFile, password, { mode: 0o600 });
   if (user) for (const path of [draft, passwordFile]) await chown(path, user.uid, user.gid);
-  const run = spawnSync(
+  await run(
     binaries.initdb,
     [
       `--pgdata=${draft}`,
@@ -96,9 +95,8 @@ async function createCluster(
       '--locale=C.UTF-8',
       '--no-instructions',
     ],
-    { ...asUser(user), env: { ...process.env, LC_ALL: 'C' }, encoding: 'utf8' },
+    { user, env: { LC_ALL: 'C' } },
   );
   await rm(passwordFile);
-  if (run.status !== 0) throw new Error(`initdb failed: ${run.error?.message ?? run.stderr}`);
   await rename(draft, cluster);
 }

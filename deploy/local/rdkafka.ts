@@ -1,10 +1,10 @@
-import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cacheFolder } from './artifacts.ts';
 import { root } from './root.ts';
+import { run } from './run.ts';
 
 /** Its lock file holds the checksum of the package, which brings librdkafka's sources along. */
 const MANIFEST = join(root, 'deploy', 'local', 'rdkafka');
@@ -27,17 +27,8 @@ export async function buildRdkafka(): Promise<string> {
   const draft = await mkdtemp(`${folder}-draft-`);
   try {
     cpSync(MANIFEST, draft, { recursive: true });
-    const args = ['ci', '--no-audit', '--no-fund', '--foreground-scripts'];
-    const { status, error, stdout, stderr } = spawnSync('npm', args, {
-      cwd: draft,
-      encoding: 'utf8',
-      timeout: COMPILE_TIMEOUT_MS,
-      maxBuffer: 1 << 28,
-    });
-    if (status !== 0 || error)
-      throw new Error(`node-rdkafka does not compile: ${error?.message ?? `${stdout}${stderr}`.slice(-2_000)}`);
-    const loads = spawnSync(process.execPath, ['-e', "require('node-rdkafka')"], { cwd: draft, encoding: 'utf8' });
-    if (loads.status !== 0) throw new Error(`node-rdkafka does not load: ${loads.stderr.slice(-2_000)}`);
+    await run('npm', ['ci', '--no-audit', '--no-fund'], { cwd: draft, timeoutMs: COMPILE_TIMEOUT_MS });
+    await run(process.execPath, ['-e', "require('node-rdkafka')"], { cwd: draft });
     await rename(draft, folder).catch((cause: unknown) => {
       if (!existsSync(folder)) throw cause;
     });

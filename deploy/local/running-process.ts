@@ -15,7 +15,7 @@ export interface RunningProcess {
 const STOP_TIMEOUT_MS = 30_000;
 
 /** Whether the process still runs, and is the one that was started. */
-export function isRunning({ pid, dir }: RunningProcess): boolean {
+export function isRunning({ pid, dir }: Pick<RunningProcess, 'pid' | 'dir'>): boolean {
   return commandLineOf(pid).includes(dir);
 }
 

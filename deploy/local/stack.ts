@@ -35,8 +35,6 @@ export interface StackState {
   readonly nodes: number;
   readonly brokers: number;
   readonly engines: Readonly<Partial<Record<EngineName, StackEngine>>>;
-  /** Folder with `node_modules/node-rdkafka`; absent while it is not compiled. */
-  readonly rdkafkaPath?: string;
 }
 
 /** The engines, in the order in which they are stopped, and the variable in which tests find each. */
@@ -66,61 +64,86 @@ const STATE_FILE = join(STATE_FOLDER, 'engines.json');
 
 /**
  * Starts what is not running yet of this checkout's engines, and leaves all of them running. Idempotent.
- * @throws Error when a stack with other numbers of nodes is running, or an engine does not come up; the others stay up.
+ * @throws Error when a stack of another size is running, somebody else is starting it, or an engine does not come up; the others
+ *   stay up then, and the next call starts what is missing.
  */
 export async function startStack(options: StackOptions, signal?: AbortSignal): Promise<StackState> {
-  const known = await readStack();
-  if (known && (known.nodes !== options.nodes || known.brokers !== options.brokers))
-    throw new Error(
-      `A stack of another size is running (${known.nodes} nodes, ${known.brokers} brokers): stop it first.`,
-    );
-  const dir = await dataFolder();
-  const began = systemClock.monotonicMs();
-  const engines: Partial<Record<EngineName, StackEngine>> = {};
-  const record = async (): Promise<StackState> => {
-    const rdkafkaPath = builtRdkafka();
-    const state = { dir, nodes: options.nodes, brokers: options.brokers, engines, ...(rdkafkaPath && { rdkafkaPath }) };
-    await mkdir(STATE_FOLDER, { recursive: true });
-    await writeFile(STATE_FILE, JSON.stringify(state, undefined, 2), { mode: 0o600 });
-    return state;
-  };
-  const bring = async (name: EngineName, start: (place: Place) => Promise<Engine>): Promise<string> => {
-    const running = known?.engines[name];
-    if (running && running.processes.every((each) => isRunning(each))) {
-      engines[name] = running;
-      return running.url;
-    }
-    await stopProcesses(running?.processes ?? []);
-    const place = { dir: join(dir, name), port: PORTS[name], keep: true as const };
-    const engine = await start(place);
-    engines[name] = {
-      url: engine.url,
-      processes: engine.nodes.map(({ name: node, pid, logFile }) => ({ name: node, pid, logFile, dir: place.dir })),
-    };
-    await record();
-    options.onUp(name, systemClock.monotonicMs() - began);
-    return engine.url;
-  };
   const { nodes, brokers } = options;
-  const starts = await Promise.allSettled([
-    bring('redis', (place) => startRedis(place, signal)),
-    bring('postgres', (place) => startPostgres(place, signal)),
-    bring('mariadb', (place) => startMariadb(place, signal)),
-    bring('elasticsearch', (place) => startElasticsearch({ ...place, nodes }, signal)),
-    bring('kafka', (place) => startKafka({ ...place, nodes: brokers }, signal)).then((url) =>
-      bring('connect', (place) => startConnect({ ...place, brokers: url }, signal)),
-    ),
-  ]);
-  const faults = starts.flatMap((each) => (each.status === 'rejected' ? [String((each.reason as Error).message)] : []));
-  const state = await record();
-  if (faults.length > 0) throw new Error(faults.join('\n'));
-  return state;
+  await mkdir(STATE_FOLDER, { recursive: true });
+  const unlock = await lock(join(STATE_FOLDER, 'starting.pid'));
+  try {
+    const known = await readStack();
+    if (known && (known.nodes !== nodes || known.brokers !== brokers))
+      throw new Error(`A stack of ${known.nodes} nodes and ${known.brokers} brokers is running: stop it first.`);
+    const build = new StackStart(options, await dataFolder(), known);
+    const starts = await Promise.allSettled([
+      build.bring('redis', 1, (place) => startRedis(place, signal)),
+      build.bring('postgres', 1, (place) => startPostgres(place, signal)),
+      build.bring('mariadb', 1, (place) => startMariadb(place, signal)),
+      build
+        .bring('kafka', brokers, (place) => startKafka({ ...place, nodes: brokers }, signal))
+        .then((url) => build.bring('connect', 1, (place) => startConnect({ ...place, brokers: url }, signal))),
+      build.bring('elasticsearch', nodes, (place) => startElasticsearch({ ...place, nodes }, signal)),
+    ]);
+    const faults = starts.flatMap((each) => (each.status === 'rejected' ? [(each.reason as Error).message] : []));
+    if (faults.length > 0) throw new Error(faults.join('\n'));
+    return await build.record();
+  } finally {
+    await unlock();
+  }
 }
 
 interface Place {
   readonly dir: string;
   readonly port: number;
   readonly keep: true;
+}
+
+/** The engines of one start, written down one by one, so that what runs is known even when another one fails. */
+class StackStart {
+  readonly #options: StackOptions;
+  readonly #dir: string;
+  readonly #known: StackState | undefined;
+  readonly #engines: Partial<Record<EngineName, StackEngine>>;
+  readonly #began = systemClock.monotonicMs();
+
+  constructor(options: StackOptions, dir: string, known: StackState | undefined) {
+    this.#options = options;
+    this.#dir = dir;
+    this.#known = known;
+    this.#engines = { ...known?.engines };
+  }
+
+  /** Starts an engine, unless every process of it runs; returns its address. Engines of different sizes have different data. */
+  async bring(name: EngineName, nodes: number, start: (place: Place) => Promise<Engine>): Promise<string> {
+    const running = this.#known?.engines[name];
+    if (running && running.processes.every((each) => isRunning(each))) return running.url;
+    await stopProcesses(running?.processes ?? []);
+    const dir = join(this.#dir, nodes === 1 ? name : `${name}-${nodes}`);
+    const engine = await start({ dir, port: PORTS[name], keep: true });
+    const processes = engine.nodes.map((node) => ({ name: node.name, pid: node.pid, logFile: node.logFile, dir }));
+    this.#engines[name] = { url: engine.url, processes };
+    await this.record();
+    this.#options.onUp(name, systemClock.monotonicMs() - this.#began);
+    return engine.url;
+  }
+
+  async record(): Promise<StackState> {
+    const { nodes, brokers } = this.#options;
+    const state = { dir: this.#dir, nodes, brokers, engines: this.#engines };
+    // The addresses hold passwords.
+    await writeFile(STATE_FILE, `${JSON.stringify(state, undefined, 2)}\n`, { mode: 0o600 });
+    return state;
+  }
+}
+
+/** Keeps a second start away. The lock of a process that has ended counts for nothing. */
+async function lock(file: string): Promise<() => Promise<void>> {
+  const holder = Number(await readFile(file, 'utf8').catch(() => ''));
+  if (holder && holder !== process.pid && isRunning({ pid: holder, dir: 'engines' }))
+    throw new Error(`Process ${holder} is starting the engines already.`);
+  await writeFile(file, String(process.pid));
+  return () => rm(file, { force: true });
 }
 
 /** Stops this checkout's engines; with `wipe` their data go too. Nothing running is fine. */
@@ -139,11 +162,11 @@ export async function readStack(): Promise<StackState | undefined> {
   return text === undefined ? undefined : (JSON.parse(text) as StackState);
 }
 
-/** The variables in which tests find the engines of a stack. */
+/** The variables in which tests find the engines of a stack, and the native Kafka client once it is compiled. */
 export function stackEnvironment(state: StackState): Readonly<Record<string, string>> {
-  const urls = Object.entries(state.engines).map(([name, { url }]) => [engineVariables[name as EngineName], url]);
-  const variables = Object.fromEntries(urls) as Record<string, string>;
-  return { ...variables, ...(state.rdkafkaPath && { FRESHET_RDKAFKA_PATH: state.rdkafkaPath }) };
+  const entries = Object.entries(state.engines).map(([name, { url }]) => [engineVariables[name as EngineName], url]);
+  const rdkafka = builtRdkafka();
+  return Object.fromEntries(rdkafka === undefined ? entries : [...entries, ['FRESHET_RDKAFKA_PATH', rdkafka]]);
 }
 
 /** Outside the checkout, which the users that the servers run as may not be able to enter; one per checkout. */
