@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { recordChecksums } from './artifacts.ts';
+import { artifactFolder, artifacts, recordChecksums, type ArtifactName } from './artifacts.ts';
 import { buildRdkafka } from './rdkafka.ts';
 import { installPackages, missingRequirements } from './requirements.ts';
 import { isRunning } from './running-process.ts';
@@ -15,19 +15,26 @@ start      (the default) starts Kafka, Kafka Connect with Debezium, Elasticsearc
 stop       stops them; their data stay
   --wipe         removes their data too
 status     says which of them run; exit code 1 when one does not
+prepare    downloads what start would download, and starts nothing; also with --install
 rdkafka    compiles node-rdkafka, the optional native client of Kafka, into the cache: minutes
 checksums  writes deploy/local/checksums.json anew, after a change of versions
 `;
 
 const say = (text: string): boolean => process.stdout.write(`${text}\n`);
 
-async function start(nodes: number, brokers: number, install: boolean): Promise<number> {
+/** Installs and downloads. @returns whether everything is there; what is not has been said. */
+async function prepare(install: boolean): Promise<boolean> {
   if (install) installPackages();
   const missing = missingRequirements();
   if (missing.length > 0) {
     say(`${missing.join('\n')}\nInstall what is missing; on Debian, as root: npm run engines -- --install`);
-    return 1;
+    return false;
   }
+  await Promise.all((Object.keys(artifacts) as ArtifactName[]).map(artifactFolder));
+  return true;
+}
+
+async function start(nodes: number, brokers: number): Promise<number> {
   // What is half started when the user gives up would run on unknown.
   const givingUp = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
@@ -72,7 +79,10 @@ async function main(): Promise<number> {
   const verb = values.help ? 'help' : (positionals[0] ?? 'start');
   switch (verb) {
     case 'start':
-      return start(sizeOf('nodes', values.nodes), sizeOf('brokers', values.brokers), values.install);
+      if (!(await prepare(values.install))) return 1;
+      return start(sizeOf('nodes', values.nodes), sizeOf('brokers', values.brokers));
+    case 'prepare':
+      return (await prepare(values.install)) ? 0 : 1;
     case 'stop':
       await stopStack(values.wipe);
       say('The engines are stopped.');
