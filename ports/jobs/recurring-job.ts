@@ -93,9 +93,7 @@ export class RecurringJob {
 
   /** Sees to it that there is a schedule, and that its next turn is on its way. Never rejects. */
   async mend(): Promise<void> {
-    if (this.#parts.connection.status !== 'ready' || this.#over.signal.aborted) return;
-    this.#mending ??= this.#mendOnce().finally(() => (this.#mending = undefined));
-    await this.#mending;
+    await this.#mend(() => this.#secureSchedule());
   }
 
   /** @throws JobsUnavailable, or the signal's reason when it aborts; the run goes on then. */
@@ -160,18 +158,24 @@ export class RecurringJob {
     );
   }
 
-  async #mendOnce(): Promise<void> {
+  /** One at a time; whoever comes meanwhile waits for that one. */
+  async #mend(work: () => Promise<void>): Promise<void> {
+    if (this.#parts.connection.status !== 'ready' || this.#over.signal.aborted) return;
+    this.#mending ??= this.#attempt(work).finally(() => (this.#mending = undefined));
+    await this.#mending;
+  }
+
+  async #attempt(work: () => Promise<void>): Promise<void> {
     const { clock, logger } = this.#parts;
-    const late = (): Error => unreachable();
     try {
-      await within(this.#secureSchedule(), { clock, timeoutMs: ANSWER_TIMEOUT_MS, late });
+      await within(work(), { clock, timeoutMs: ANSWER_TIMEOUT_MS, late: unreachable });
     } catch (error) {
-      if (!isWrongType(error)) {
-        logger.debug('The schedule of a job could not be looked after.', { job: this.#job.name });
-        return;
-      }
-      logger.warn('The schedule of a job was damaged and is made anew.', { job: this.#job.name });
-      await within(this.#startOver(), { clock, timeoutMs: ANSWER_TIMEOUT_MS, late }).catch(() => undefined);
+      if (isWrongType(error) && work !== this.#startOver) return this.#attempt(this.#startOver);
+      // The next look comes by itself.
+      logger.debug('The schedule of a job could not be looked after.', {
+        job: this.#job.name,
+        reason: reasonOf(error),
+      });
     }
   }
 
@@ -193,8 +197,9 @@ export class RecurringJob {
   }
 
   /** There is nothing in a queue that its job needs, except when the next turn comes. */
-  async #startOver(): Promise<void> {
-    const { connection } = this.#parts;
+  readonly #startOver = async (): Promise<void> => {
+    const { connection, logger } = this.#parts;
+    logger.warn('The schedule of a job was damaged and is made anew.', { job: this.#job.name });
     const pattern = `${this.#queue.toKey('').replace(/[\\*?[\]]/g, '\\$&')}*`;
     let cursor = '0';
     do {
@@ -203,7 +208,7 @@ export class RecurringJob {
       cursor = next;
     } while (cursor !== '0');
     await this.#secureSchedule();
-  }
+  };
 
   /** The turn that runs, else one that was asked for now. */
   async #currentTurn(): Promise<string> {
@@ -274,10 +279,10 @@ export class RecurringJob {
     this.#resting = true;
     this.#parts.logger.debug('Redis answered an error to the queue of a job.', {
       job: this.#job.name,
-      reason: error.message.split(' ', 1)[0] ?? '',
+      reason: reasonOf(error),
     });
     await this.#worker.pause(true);
-    await this.mend();
+    await this.#mend(isWrongType(error) ? this.#startOver : () => this.#secureSchedule());
     if (await this.#sleep(REST_AFTER_ERROR_MS)) await this.#worker.resume();
     this.#resting = false;
   }
@@ -289,6 +294,11 @@ function unreachable(): JobsUnavailable {
 
 function isWrongType(error: unknown): boolean {
   return error instanceof Error && error.message.includes('WRONGTYPE');
+}
+
+/** The first word of an error of Redis (`WRONGTYPE`, `OOM`); never its keys. */
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? (error.message.split(' ', 1)[0] ?? '') : 'unknown';
 }
 
 async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
