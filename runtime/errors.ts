@@ -113,6 +113,13 @@ export class ModelMismatch extends FreshetError {
   readonly fate = 'fatal';
 }
 
+/** The schema registry cannot be reached or refuses our credentials; records wait, because their schemas are not known. */
+export class SchemaRegistryUnavailable extends FreshetError {
+  readonly code = 'FRESHET_SCHEMA_REGISTRY_UNAVAILABLE';
+  readonly fate = 'retry';
+  override readonly status = 503;
+}
+
 /** A record of a source topic is not what its connector writes (not JSON, wrong shape, invalid UTF-8, too deep). */
 export class RecordUnreadable extends FreshetError {
   readonly code = 'FRESHET_RECORD_UNREADABLE';
