@@ -66,6 +66,9 @@ export class Outages {
   }
 }
 
+/** A process that is stopped for a while misses up to so many turns. */
+const STOPPED_TURNS = 200;
+
 /** A promise of a process that has died: nothing behind it ever runs. */
 const never = new Promise<never>(() => undefined);
 
@@ -118,7 +121,7 @@ export class SimulatedProcess {
     if (!this.alive) return never;
     const rates = this.#rates();
     if (this.#happens(rates.crash)) return this.#die();
-    if (this.#happens(rates.zombie)) this.#becomeZombie();
+    if (this.#happens(rates.zombie)) await this.#becomeZombie();
     if (this.#happens(rates.outage)) this.#around.outages.begin(engine);
     if (this.#happens(rates.refuse) || this.#happens(this.#around.outages.refuses(engine)))
       throw failure('Simulated: refused.');
@@ -136,9 +139,10 @@ export class SimulatedProcess {
   }
 
   /** A successor takes over while this one still works on its batch, as after SIGSTOP and SIGCONT. */
-  #becomeZombie(): void {
+  async #becomeZombie(): Promise<void> {
     this.#loseReaders();
     this.#onDeath();
+    for (let turns = below(this.#random, STOPPED_TURNS); turns > 0; turns--) await this.#scheduler.turn('stopped');
   }
 
   clock(clock: Clock): Clock {

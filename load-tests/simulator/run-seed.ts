@@ -41,7 +41,7 @@ const RATES: FaultRates = {
 const MAX_STEPS = 40_000;
 const forever = new AbortController().signal;
 /** Faults go on for up to so many steps after the source is quiet, while the backlog is worked off. */
-const FAULTY_STEPS_BEHIND = 1_500;
+const FAULTY_STEPS_BEHIND = 6_000;
 const LOOK_EVERY_STEPS = 25;
 
 const CONFIG: FilledPipeline = {
@@ -140,9 +140,9 @@ async function watch(world: World): Promise<void> {
     (isIdle) => {
       if (!world.sent) return false;
       quietAt ??= steps + below(world.random, FAULTY_STEPS_BEHIND);
-      if (steps < quietAt && !isIdle) return false;
-      world.rates = NO_FAULTS; // so that the run can end
-      return (isIdle || steps % LOOK_EVERY_STEPS === 0) && drained(world.log);
+      if (!isIdle && steps % LOOK_EVERY_STEPS !== 0) return false;
+      if (steps >= quietAt) world.rates = NO_FAULTS; // so that the run can end
+      return drained(world.log);
     },
     async () => {
       if (++steps % LOOK_EVERY_STEPS === 0) await world.checker.look();
