@@ -9,7 +9,11 @@ export default defineConfig({
   test: {
     projects: [
       lane('unit', ['**/*.test.ts', '**/*.property.test.ts'], {
-        exclude: ['node_modules/**', 'dist/**', '**/*.{postgres,crash,e2e,fault,kafka,elasticsearch,redis}.test.ts'],
+        exclude: [
+          'node_modules/**',
+          'dist/**',
+          '**/*.{postgres,crash,e2e,kafka,elasticsearch,redis,debezium,cluster}.test.ts',
+        ],
       }),
       lane('postgres', ['**/*.postgres.test.ts'], {
         testTimeout: 180_000,
@@ -25,6 +29,13 @@ export default defineConfig({
         testTimeout: 300_000,
         fileParallelism: false,
         globalSetup: ['test/support/postgres-global.ts'],
+      }),
+      // What npm does not install: `npm run engines` starts it. Tests share the engines and wait for them more than they compute.
+      lane('engines', ['**/*.{kafka,elasticsearch,redis,debezium,cluster}.test.ts'], {
+        testTimeout: 300_000,
+        hookTimeout: 300_000,
+        maxWorkers: 2,
+        globalSetup: ['test/support/engines-global.ts'],
       }),
     ],
   },

@@ -1,6 +1,6 @@
-import type { Log, LogRecord } from '../ports/log/log.ts';
+import type { Log, LogReader, LogRecord, Offset } from '../ports/log/log.ts';
 import type { Clock, Random } from '../runtime/clock.ts';
-import { classify } from '../runtime/errors.ts';
+import { classify, RecordsLost } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { retryDelayMs } from '../runtime/retry.ts';
@@ -22,6 +22,8 @@ export interface WorkerOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Has the source of a partition read anew, durably; then the worker goes on behind the gap. Absent: it ends with the error. */
+  readonly onRecordsLost?: (lost: RecordsLost, signal: AbortSignal) => Promise<void>;
 }
 
 /** Longest pause before a worker that lost its log joins its group again, ms. */
@@ -38,10 +40,7 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
   for (let failures = 0; !signal.aborted; failures++) {
     const startedMs = clock.monotonicMs();
     try {
-      // Ends when the signal aborts or the log is closed; after a blocked record it reads on from the committed offsets.
-      if ((await readLoop(options, signal)) === 'ended') return;
-      await clock.sleep(BLOCKED_DELAY_MS, signal);
-      failures = -1;
+      return await asMember(options, signal);
     } catch (cause) {
       if (signal.aborted) return;
       const error = classify(cause);
@@ -62,34 +61,45 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
   }
 }
 
+/** Reads as one member of the group until the signal aborts or the log is closed. */
+async function asMember(options: WorkerOptions, signal: AbortSignal): Promise<void> {
+  const { group, topics, maxBatchRecords, maxBatchBytes, onRecordsLost } = options;
+  await using reader = options.log.subscribe({ group, topics, maxBatchRecords, maxBatchBytes, lingerMs: 0 });
+  for (;;) {
+    try {
+      return await readLoop(reader, options, signal);
+    } catch (error) {
+      if (!(error instanceof RecordsLost) || !onRecordsLost) throw error;
+      const { topic, partition, next } = error;
+      await onRecordsLost(error, signal);
+      await reader.commit([{ topic, partition, next: next as Offset }], signal);
+    }
+  }
+}
+
 /**
  * The loop is the guarantee: what a batch does is durable in the sink, then its dead letters are, and only then its offsets are
  * committed (I12). A crash anywhere repeats work, and versions make the repetition harmless (I6).
  */
-async function readLoop(options: WorkerOptions, signal: AbortSignal): Promise<'ended' | 'blocked'> {
-  const { group, topics, flow, log, deadLetters, metrics } = options;
-  await using reader = log.subscribe({
-    group,
-    topics,
-    maxBatchRecords: options.maxBatchRecords,
-    maxBatchBytes: options.maxBatchBytes,
-    lingerMs: 0,
-  });
+async function readLoop(reader: LogReader, options: WorkerOptions, signal: AbortSignal): Promise<void> {
+  const { group, flow, deadLetters, metrics, clock } = options;
   for await (const batch of reader.batches(signal)) {
     metrics.inFlightBytes.set({ group }, sizeOf(batch));
     const endings = await bisect(
       batch,
-      (part) => flow.process(part, signal, options.clock, observe),
+      (part) => flow.process(part, signal, clock, observe),
       { ...options, name: group, onRetry },
       signal,
     );
     await deadLetters.write(rejections(batch, endings), signal);
-    await reader.commit(nextOffsets(batch, endings), signal);
+    const done = nextOffsets(batch, endings);
+    await reader.commit(done, signal);
     metrics.batchRecords.observe({ group }, batch.length);
     metrics.inFlightBytes.set({ group }, 0);
-    if (endings.some((ending) => ending.kind === 'blocked')) return 'blocked';
+    // What is blocked waits for another partition, maybe one of this reader's, which goes on.
+    reader.rewind(batch.filter((_, index) => endings[index]?.kind === 'blocked'));
+    if (done.length === 0) await clock.sleep(BLOCKED_DELAY_MS, signal);
   }
-  return 'ended';
 
   function observe(stage: string, outcomes: ReadonlyMap<string, number>, tookMs: number): void {
     for (const [outcome, count] of outcomes) metrics.stageRecords.inc({ stage, outcome }, count);

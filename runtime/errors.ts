@@ -26,6 +26,41 @@ export class LogUnavailable extends FreshetError {
   override readonly status = 503;
 }
 
+/**
+ * Retention has deleted records that a consumer group had not read: the index misses changes until their source is read anew. Accepted
+ * by committing `next`.
+ */
+export class RecordsLost extends FreshetError {
+  readonly code = 'FRESHET_RECORDS_LOST';
+  readonly fate = 'fatal';
+  override readonly status = 503;
+  readonly topic: string;
+  readonly partition: number;
+  /** The first offset that the group had not read. */
+  readonly from: bigint;
+  /** The first offset that is still there. */
+  readonly next: bigint;
+
+  constructor(lost: { readonly group: string } & Pick<RecordsLost, 'topic' | 'partition' | 'from' | 'next'>) {
+    const { group, topic, partition, from, next } = lost;
+    super(
+      `Retention deleted offsets ${from} to ${next - 1n} of ${topic}/${partition} before the group ${group} had read them; ` +
+        'read the source of the topic anew and raise its retention',
+    );
+    this.topic = topic;
+    this.partition = partition;
+    this.from = from;
+    this.next = next;
+  }
+}
+
+/** A record is larger than its topic takes; nothing of its append was stored. The message names key and size, never the value. */
+export class RecordTooLarge extends FreshetError {
+  readonly code = 'FRESHET_RECORD_TOO_LARGE';
+  readonly fate = 'dead-letter';
+  override readonly status = 413;
+}
+
 /** The store of log or index is full, read-only or damaged; an operator must act. */
 export class StorageFailed extends FreshetError {
   readonly code = 'FRESHET_STORAGE_FAILED';
@@ -46,11 +81,24 @@ export class DocumentRefused extends FreshetError {
   readonly fate = 'dead-letter';
 }
 
+/** The schedule of jobs could not be reached; no run was started, or it may have been and is joined by the next attempt. */
+export class JobsUnavailable extends FreshetError {
+  readonly code = 'FRESHET_JOBS_UNAVAILABLE';
+  readonly fate = 'retry';
+  override readonly status = 503;
+}
+
 /** The embedder refused or timed out; the batch is intact and may be sent again. */
 export class EmbedderUnavailable extends FreshetError {
   readonly code = 'FRESHET_EMBEDDER_UNAVAILABLE';
   readonly fate = 'retry';
   override readonly status = 503;
+  declare readonly retryAfterSeconds?: number;
+
+  constructor(message: string, options: ErrorOptions & { readonly retryAfterSeconds?: number } = {}) {
+    super(message, options);
+    if (options.retryAfterSeconds !== undefined) this.retryAfterSeconds = options.retryAfterSeconds;
+  }
 }
 
 /** The embedder answered with something that is not one finite vector of the right size per text; nothing of it is indexed. */

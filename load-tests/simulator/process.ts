@@ -1,6 +1,7 @@
 import type { DocumentStore, DocumentWrite, WriteOutcome } from '../../ports/document-store/document-store.ts';
 import type { Embedder } from '../../ports/embedder/embedder.ts';
-import type { Log, LogReader, LogRecord } from '../../ports/log/log.ts';
+import type { AppendRecord, Log, LogReader, LogRecord, RecordPlace } from '../../ports/log/log.ts';
+import { partitionOfKey } from '../../ports/log/partition-of-key.ts';
 import type { Clock, Random } from '../../runtime/clock.ts';
 import { EmbedderUnavailable, LogUnavailable, StoreUnavailable, type FreshetError } from '../../runtime/errors.ts';
 import { below, pick } from './random.ts';
@@ -19,13 +20,23 @@ export interface FaultRates {
   readonly appliedButFailed: number;
   /** A write of several documents is cut: some are stored, then the process dies. */
   readonly torn: number;
+  /** An append is cut: of each partition the first records are in the log, then the call fails and may be repeated. */
+  readonly tornAppend: number;
   /** The process loses its partitions to a successor and goes on for a while without knowing. */
   readonly zombie: number;
   /** An engine begins to refuse calls, some of them or all, and goes on doing so for a while. */
   readonly outage: number;
 }
 
-export const NO_FAULTS: FaultRates = { crash: 0, refuse: 0, appliedButFailed: 0, torn: 0, zombie: 0, outage: 0 };
+export const NO_FAULTS: FaultRates = {
+  crash: 0,
+  refuse: 0,
+  appliedButFailed: 0,
+  torn: 0,
+  tornAppend: 0,
+  zombie: 0,
+  outage: 0,
+};
 
 /** What the processes of one run share: the faults that hit them, and who looks at the index at once. */
 export interface Surroundings {
@@ -159,13 +170,29 @@ export class SimulatedProcess {
     const failure = (message: string): FreshetError => new LogUnavailable(message);
     return {
       createTopics: (topics, signal) => log.createTopics(topics, signal),
-      append: (records, signal) => this.call('log', 'append', () => log.append(records, signal), failure),
+      append: (records, signal) => this.call('log', 'append', () => this.#append(log, records, signal), failure),
       fetch: (from, limit, signal) => this.call('log', 'fetch', () => log.fetch(from, limit, signal), failure),
       latest: (topic, keys, signal) => this.call('log', 'latest', () => log.latest(topic, keys, signal), failure),
       describe: (topics, signal) => this.call('log', 'describe', () => log.describe(topics, signal), failure),
       subscribe: (subscription) => this.#reader(log.subscribe(subscription)),
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
+  }
+
+  async #append(log: Log, records: readonly AppendRecord[], signal?: AbortSignal): Promise<readonly RecordPlace[]> {
+    if (records.length < 2 || !this.#happens(this.#rates().tornAppend)) return log.append(records, signal);
+    const partitions = new Map<string, number>();
+    for (const { topic } of await log.describe([...new Set(records.map(({ topic }) => topic))]))
+      partitions.set(topic, (partitions.get(topic) ?? 0) + 1);
+    const kept = new Map<string, number>();
+    const stored = records.filter(({ topic, key, partition }) => {
+      const place = `${topic}/${partition ?? partitionOfKey(key, partitions.get(topic) ?? 1)}`;
+      const left = kept.get(place) ?? below(this.#random, records.length);
+      kept.set(place, left - 1);
+      return left > 0;
+    });
+    await log.append(stored, signal);
+    throw new LogUnavailable('Simulated: the append was cut.');
   }
 
   #reader(reader: LogReader): LogReader {
@@ -179,6 +206,7 @@ export class SimulatedProcess {
           () => reader.commit(offsets, signal),
           (message) => new LogUnavailable(message),
         ),
+      rewind: (partitions) => reader.rewind(partitions),
       [Symbol.asyncDispose]: async () => {
         this.#readers.delete(reader);
         await reader[Symbol.asyncDispose]();

@@ -35,7 +35,8 @@ const RATES: FaultRates = {
   refuse: 0.015,
   appliedButFailed: 0.015,
   torn: 0.04,
-  zombie: 0.01,
+  tornAppend: 0.03,
+  zombie: 0.005,
   outage: 0.004,
 };
 const MAX_STEPS = 40_000;

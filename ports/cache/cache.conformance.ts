@@ -52,6 +52,46 @@ export function cacheConformance(name: string, open: () => Promise<OpenedCache>)
       expect(await cache.get(keys)).toEqual(keys.map((_, i) => bytes(String(i))));
     });
 
+    it('returns plain bytes in memory of their own, so that a vector can be read from them where it lies', async () => {
+      const { cache } = await fresh();
+      const vector = Float32Array.from({ length: 384 }, (_, i) => Math.fround(Math.sin(i)) * (i % 2 ? 1 : -1e-30));
+      // A window at an odd offset of a larger buffer, as clients of a network hand them out.
+      const pool = Buffer.alloc(4_096);
+      const unaligned = pool.subarray(13, 13 + vector.byteLength);
+      unaligned.set(new Uint8Array(vector.buffer));
+      await cache.set([
+        { key: 'small', value: bytes('x') },
+        { key: 'vector', value: unaligned },
+      ]);
+      const [, found] = await cache.get(['small', 'vector']);
+      expect(new Float32Array(found!.slice().buffer)).toEqual(vector);
+    });
+
+    it('takes more entries at once than fit into one round trip', async () => {
+      const { cache } = await fresh();
+      const keys = Array.from({ length: 1_200 }, (_, i) => `key ${i}`);
+      const small = keys.slice(0, 100); // the smallest cache there is holds no more for certain
+      await cache.set(small.map((key) => ({ key, value: bytes(key) })));
+      expect(await cache.get(keys)).toEqual(keys.map((key, i) => (i < small.length ? bytes(key) : undefined)));
+      await cache.delete(keys);
+      expect(await cache.get(small)).toEqual(small.map(() => undefined));
+    });
+
+    it('answers an aborted caller with misses, without throwing', async () => {
+      const { cache } = await fresh();
+      await cache.set([{ key: 'a', value: bytes('1') }]);
+      const aborted = AbortSignal.abort();
+      await cache.set([{ key: 'b', value: bytes('2') }], aborted);
+      expect(await cache.get(['a', 'b'], aborted)).toHaveLength(2);
+    });
+
+    it('does not return an entry whose time to live is over when it is stored', async () => {
+      const { cache } = await fresh();
+      await cache.set([{ key: 'a', value: bytes('1') }]);
+      await cache.set([{ key: 'a', value: bytes('2'), ttlMs: 0 }]);
+      expect(await cache.get(['a'])).toEqual([undefined]);
+    });
+
     it('does not return an entry that was deleted', async () => {
       const { cache } = await fresh();
       await cache.set([{ key: 'a', value: bytes('1') }]);

@@ -38,8 +38,9 @@ export function memoryCache({ maxBytes, clock }: MemoryCacheOptions): Cache {
     async set(added) {
       const now = clock.monotonicMs();
       for (const { key, value, ttlMs } of added)
-        // A copy: the caller's bytes may be a window into a larger buffer, which the cache would keep alive uncounted.
-        entries.set(key, { value: value.slice(), expiresAtMs: ttlMs === undefined ? undefined : now + ttlMs });
+        // A copy: the caller's bytes may be a window into a larger buffer, which the cache would keep alive uncounted. Not by
+        // `slice`, which a Buffer answers with another window.
+        entries.set(key, { value: new Uint8Array(value), expiresAtMs: ttlMs === undefined ? undefined : now + ttlMs });
     },
     async delete(keys) {
       for (const key of keys) entries.delete(key);

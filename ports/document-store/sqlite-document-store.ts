@@ -21,7 +21,7 @@ import { WriteApplier } from './sqlite/apply-writes.ts';
 import { Positions } from './sqlite/positions.ts';
 import { DocumentReads } from './sqlite/read-documents.ts';
 import { createSchema, PAGE_BYTES } from './sqlite/schema.ts';
-import { isName } from './sqlite/scope-conditions.ts';
+import { isName } from './is-name.ts';
 import { SearchLegs, type Ranked } from './sqlite/search-legs.ts';
 import { WordSegments } from './sqlite/word-segments.ts';
 

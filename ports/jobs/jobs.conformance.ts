@@ -54,6 +54,7 @@ export function jobsConformance(name: string, open: () => Promise<OpenedJobs>): 
       const { job, runs } = aJob('canary');
       await jobs.schedule(job);
       await pass(10_000);
+      await vi.waitUntil(() => runs.length > 0);
       expect(runs).toHaveLength(1);
     });
 
@@ -62,6 +63,7 @@ export function jobsConformance(name: string, open: () => Promise<OpenedJobs>): 
       const { job, runs } = aJob('canary');
       await jobs.schedule(job);
       await pass(1_000);
+      await vi.waitUntil(() => runs.length === 1);
       runs[0]!.finish(new Error('boom'));
       await pass(1_000);
       await vi.waitUntil(() => runs.length === 2);
@@ -74,6 +76,7 @@ export function jobsConformance(name: string, open: () => Promise<OpenedJobs>): 
       await jobs.schedule(former.job);
       await jobs.schedule(later.job);
       await pass(1_000);
+      await vi.waitUntil(() => later.runs.length > 0);
       expect([former.runs.length, later.runs.length]).toEqual([0, 1]);
     });
 

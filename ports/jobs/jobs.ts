@@ -12,6 +12,9 @@ export interface Job {
 export interface Jobs extends AsyncDisposable {
   /** Starts the schedule; the first run comes after `everyMs`. Scheduling a name again replaces it. */
   schedule(job: Job): Promise<void>;
-  /** Runs a scheduled job now, unless it runs already; resolves when it has ended. @throws NotFound for an unknown name. */
+  /**
+   * Runs a scheduled job now, unless it runs already, wherever it runs; resolves when it has ended, well or not.
+   * @throws NotFound for an unknown name, JobsUnavailable when the schedule cannot be reached.
+   */
   runNow(name: string, signal?: AbortSignal): Promise<void>;
 }

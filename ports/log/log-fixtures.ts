@@ -1,11 +1,13 @@
 import { afterEach } from 'vitest';
-import type { AppendRecord, Log, LogReader, LogRecord, Offset, Subscription } from './log.ts';
+import type { AppendRecord, Log, LogReader, LogRecord, Offset, RecordPlace, Subscription } from './log.ts';
 
 /** A fresh, empty log. */
 export interface OpenedLog {
   readonly log: Log;
   /** The same log as another process finds it after this one was killed; absent where nothing outlives the process. */
   readonly reopen?: () => Promise<Log>;
+  /** Deletes what stands before a place, read or not, as retention may; absent where retention waits for every group. */
+  readonly deleteBefore?: (place: RecordPlace) => Promise<void>;
 }
 
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import { RecordsLost } from '../../runtime/errors.ts';
 import {
   aRecord,
   aSubscription,
@@ -7,6 +8,7 @@ import {
   logsOf,
   numbered,
   take,
+  textOf,
   texts,
   type OpenedLog,
 } from './log-fixtures.ts';
@@ -132,6 +134,66 @@ export function logReadersConformance(name: string, open: () => Promise<OpenedLo
       const batch = await firstBatch(reading(log, { topics: ['events', 'quiet'], maxBatchRecords: 10 }));
       expect(batch).toHaveLength(10);
       expect(texts(batch.filter(({ topic }) => topic === 'quiet'))).toEqual(['hush']);
+    });
+
+    it('read a partition again that is rewound, from what was committed, and go on with the others', async () => {
+      const { log } = await fresh(2);
+      await log.append([0, 1].flatMap((partition) => ['a', 'b'].map((text) => aRecord({ partition, text }))));
+      const reader = reading(log);
+      const read: string[][] = [[], []];
+      const expected = [
+        ['a', 'b', 'b', 'c'],
+        ['a', 'b', 'c'],
+      ];
+      let rewound = false;
+      for await (const batch of reader.batches(new AbortController().signal)) {
+        for (const record of batch) read[record.partition]!.push(textOf(record)!);
+        if (!rewound && read[0]!.length === 2) {
+          rewound = true;
+          await reader.commit([{ topic: 'events', partition: 0, next: 1n as Offset }]);
+          reader.rewind([{ topic: 'events', partition: 0 }]);
+          await log.append([0, 1].map((partition) => aRecord({ partition, text: 'c' })));
+        }
+        if (read.flat().length >= expected.flat().length) break;
+      }
+      expect(read).toEqual(expected);
+    });
+
+    it('are not starved by a partition that is rewound again and again', async () => {
+      const { log } = await fresh(2);
+      await log.append(numbered(50, { partition: 0 }));
+      await log.append(numbered(50, { partition: 1 }));
+      const reader = reading(log, { maxBatchRecords: 4 });
+      const others: LogRecord[] = [];
+      let rewinds = 0;
+      for await (const batch of reader.batches(new AbortController().signal)) {
+        others.push(...batch.filter(({ partition }) => partition === 1));
+        await reader.commit(after(batch.filter(({ partition }) => partition === 1)));
+        if (others.length === 50) break;
+        reader.rewind(batch.filter(({ partition }) => partition === 0));
+        if (batch.some(({ partition }) => partition === 0)) rewinds++;
+      }
+      expect(texts(others)).toEqual(Array.from({ length: 50 }, (_, i) => String(i)));
+      expect(rewinds).toBeGreaterThan(0);
+    });
+
+    it('say what retention took before it was read, and go on behind it once that is accepted', async (test) => {
+      const { log, deleteBefore } = await fresh();
+      if (!deleteBefore) return test.skip('retention waits for every group');
+      await log.append(numbered(6));
+      {
+        await using reader = log.subscribe(aSubscription({ maxBatchRecords: 2 }));
+        await take(reader, 2);
+      }
+      await deleteBefore({ topic: 'events', partition: 0, offset: 5n as Offset });
+      const reader = reading(log);
+      for (let attempt = 0; attempt < 2; attempt++) {
+        const error = await firstBatch(reader).catch((cause: unknown) => cause);
+        expect(error).toBeInstanceOf(RecordsLost);
+        expect(error).toMatchObject({ topic: 'events', partition: 0, from: 2n, next: 5n });
+      }
+      await reader.commit([{ topic: 'events', partition: 0, next: 5n as Offset }]);
+      expect(texts(await take(reader, 1))).toEqual(['5']);
     });
 
     it('of one group share the partitions, and read every record once', async () => {

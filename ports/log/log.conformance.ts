@@ -108,9 +108,9 @@ export function logConformance(name: string, open: () => Promise<OpenedLog>): vo
         expect((await log.describe(['events'])).reduce((sum, { next }) => sum + next, 0n)).toBe(1n);
       });
 
-      it('refuse another number of partitions', async () => {
+      it('refuse to have fewer partitions than they have', async () => {
         const { log } = await fresh(2);
-        await expect(log.createTopics([{ name: 'events', partitions: 3, cleanup: 'delete' }])).rejects.toBeInstanceOf(
+        await expect(log.createTopics([{ name: 'events', partitions: 1, cleanup: 'delete' }])).rejects.toBeInstanceOf(
           InvalidConfig,
         );
       });
@@ -121,9 +121,8 @@ export function logConformance(name: string, open: () => Promise<OpenedLog>): vo
         const [batch] = [await firstBatch(reading(log, { maxBatchRecords: 3 }))];
         const reader = reading(log, { group: 'other', maxBatchRecords: 3 });
         await take(reader, batch.length);
-        expect(await log.describe(['events'])).toEqual([
-          { topic: 'events', partition: 0, earliest: 0n, next: 5n, groups: { other: 3n }, bytes: 5 },
-        ]);
+        const states = (await log.describe(['events'])).map(({ bytes: _, ...state }) => state);
+        expect(states).toEqual([{ topic: 'events', partition: 0, earliest: 0n, next: 5n, groups: { other: 3n } }]);
       });
 
       it('are all described when none is named', async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../runtime/clock.ts';
-import { LogUnavailable, StorageFailed } from '../../runtime/errors.ts';
+import { InvalidConfig, LogUnavailable, StorageFailed } from '../../runtime/errors.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { Sqlite } from '../sqlite.ts';
 import { logConformance } from './log.conformance.ts';
@@ -226,6 +226,33 @@ describe('compaction', () => {
       ['new'],
       ['new'],
     ]);
+  });
+});
+
+describe('append', () => {
+  it('stores all records of a call or none', async () => {
+    const log = openSqliteLog({ path: aPath(), clock: new FakeClock(), maxBytes: 500_000 });
+    opened.push(log);
+    await log.createTopics([{ name: 'events', partitions: 2, cleanup: 'delete' }]);
+    const records = Array.from({ length: 600 }, (_, i) => ({
+      topic: 'events',
+      key: String(i),
+      value: new Uint8Array(1_000),
+    }));
+    await expect(log.append(records)).rejects.toBeInstanceOf(StorageFailed);
+    expect((await log.describe(['events'])).map(({ next }) => next)).toEqual([0n, 0n]);
+  });
+
+  it('counts the bytes of the values of a partition', async () => {
+    const log = await aLog();
+    for (const text of ['1', '22', '333']) await append(log, 'events', 'a', text);
+    expect(await log.describe(['events'])).toMatchObject([{ bytes: 6 }]);
+  });
+
+  it('cannot give a topic more partitions: records of one key would land in different ones', async () => {
+    const log = await aLog();
+    const more = log.createTopics([{ name: 'events', partitions: 2, cleanup: 'delete' }]);
+    await expect(more).rejects.toBeInstanceOf(InvalidConfig);
   });
 });
 

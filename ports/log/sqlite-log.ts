@@ -84,6 +84,7 @@ export class SqliteLog implements Log {
     this.#changes.raiseMemberships();
   }
 
+  /** Appends all records or none, also when it throws: one call is part of one transaction. */
   async append(records: readonly AppendRecord[], signal?: AbortSignal): Promise<readonly RecordPlace[]> {
     signal?.throwIfAborted();
     if (records.length === 0) return [];
@@ -100,6 +101,7 @@ export class SqliteLog implements Log {
         changes: this.#changes,
         clock: this.#clock,
         ends: () => this.#knownEnds(),
+        numberOf: (topic, partition) => this.#topics.number(topic, partition),
       },
       subscription,
       membership,

@@ -37,6 +37,7 @@ const folders = [
   'cli',
   'eval',
   'load-tests',
+  'deploy',
   'test',
 ];
 

@@ -16,9 +16,10 @@ import type {
 } from '../document-store.ts';
 import { DocumentRows, type Head } from './document-rows.ts';
 import { Floors, idRange } from './floors.ts';
-import { positionNumber, type Positions } from './positions.ts';
+import type { Positions } from './positions.ts';
 import { MAX_PASSAGES } from './schema.ts';
-import { isName } from './scope-conditions.ts';
+import { isName } from '../is-name.ts';
+import { positionNumber } from '../lane-positions.ts';
 
 /**
  * Passages that one transaction writes: about 30 ms of one core. Between two, the event loop runs. Smaller slices leave more

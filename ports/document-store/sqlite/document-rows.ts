@@ -2,9 +2,9 @@ import type { Lineage, MetadataValue } from '../../../schemas/document.ts';
 import type { SourceVersion } from '../../../schemas/version.ts';
 import type { Sqlite, SqlValue, Statement } from '../../sqlite.ts';
 import type { AttachVectors, RemoveDocument, ReplaceDocument, TouchDocument } from '../document-store.ts';
-import { comparable, filterValues } from './filter-value.ts';
+import { comparable, filterValues } from '../filter-value.ts';
+import { isName } from '../is-name.ts';
 import { passageNumber, type DocumentNumber } from './schema.ts';
-import { isName } from './scope-conditions.ts';
 import { encodeText } from './stored-text.ts';
 
 /** The part of a document that no condition looks at, as JSON: it keeps every string as it is. */

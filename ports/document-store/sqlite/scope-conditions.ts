@@ -1,19 +1,12 @@
 import type { SqlValue } from '../../sqlite.ts';
 import type { SearchScope } from '../document-store.ts';
-import { comparable, filterValue } from './filter-value.ts';
+import { comparable, filterValue } from '../filter-value.ts';
+import { isName } from '../is-name.ts';
 
 /** A condition on `d`, a row of documents, with the values of its placeholders. Its text depends on the shape of the scope only. */
 export interface Condition {
   readonly sql: string;
   readonly values: readonly SqlValue[];
-}
-
-/**
- * Whether a text can be told from every other one once it is stored. The binding cuts text at a NUL, and UTF-8 has no lone
- * surrogates (in `u` mode a surrogate is matched only where it stands alone): `staff\0` would become `staff`.
- */
-export function isName(text: string): boolean {
-  return !/[\0\p{Surrogate}]/u.test(text);
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Clock } from '../../../runtime/clock.ts';
-import { InvalidRequest, LogUnavailable } from '../../../runtime/errors.ts';
+import { LogUnavailable, RecordTooLarge } from '../../../runtime/errors.ts';
 import type { Sqlite, Statement } from '../../sqlite.ts';
 import type { AppendRecord, Offset, RecordPlace } from '../log.ts';
 import { partitionOfKey } from '../partition-of-key.ts';
@@ -94,7 +94,9 @@ export class Appender {
 
   #place(record: AppendRecord): Placed {
     if (record.value && record.value.byteLength > MAX_VALUE_BYTES)
-      throw new InvalidRequest(`a record of ${record.value.byteLength} bytes is larger than ${MAX_VALUE_BYTES}`);
+      throw new RecordTooLarge(
+        `the record ${record.key} of ${record.topic} has ${record.value.byteLength} bytes, more than ${MAX_VALUE_BYTES}`,
+      );
     const topic = this.#topics.get(record.topic);
     const partition = record.partition ?? partitionOfKey(record.key, topic.numbers.length);
     return { number: this.#topics.number(record.topic, partition), partition, compacted: topic.compacted, record };

@@ -1,6 +1,6 @@
 import type { Clock } from '../../../runtime/clock.ts';
 import type { Sqlite } from '../../sqlite.ts';
-import type { CommitOffset, LogReader, LogRecord, Subscription } from '../log.ts';
+import type { CommitOffset, LogReader, LogRecord, PartitionPlace, Subscription } from '../log.ts';
 import type { Changes } from './changes.ts';
 import { LEASE_RENEWAL_MS, type Membership } from './membership.ts';
 import type { Records } from './read.ts';
@@ -14,6 +14,7 @@ export interface ReaderParts {
   readonly clock: Clock;
   /** By partition, the offset that the next record gets, as far as this process knows. */
   ends(): ReadonlyMap<PartitionNumber, bigint>;
+  numberOf(topic: string, partition: number): PartitionNumber;
 }
 
 /** A batch being filled. */
@@ -30,6 +31,8 @@ export class SqliteLogReader implements LogReader {
   readonly #membership: Membership;
   readonly #left = new AbortController();
   readonly #onLeave: () => void;
+  /** Of the partitions that are owned, the offset to read next. */
+  readonly #positions = new Map<PartitionNumber, bigint>();
   #turn = 0;
 
   constructor(parts: ReaderParts, subscription: Subscription, membership: Membership, onLeave: () => void) {
@@ -41,7 +44,8 @@ export class SqliteLogReader implements LogReader {
 
   async *batches(caller: AbortSignal): AsyncGenerator<readonly LogRecord[]> {
     const signal = AbortSignal.any([caller, this.#left.signal]);
-    const positions = new Map<PartitionNumber, bigint>();
+    const positions = this.#positions;
+    positions.clear();
     const { changes, db } = this.#parts;
     while (!signal.aborted) {
       const seen = changes.count();
@@ -62,6 +66,10 @@ export class SqliteLogReader implements LogReader {
   async commit(offsets: readonly CommitOffset[], signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     await this.#membership.commit(offsets);
+  }
+
+  rewind(partitions: readonly PartitionPlace[]): void {
+    for (const { topic, partition } of partitions) this.#positions.delete(this.#parts.numberOf(topic, partition));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

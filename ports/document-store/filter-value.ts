@@ -1,4 +1,4 @@
-import type { MetadataValue } from '../../../schemas/document.ts';
+import type { MetadataValue } from '../../schemas/document.ts';
 
 /** A metadata value as filters compare it. */
 export interface FilterValue {
@@ -28,8 +28,7 @@ function zoneOffsetMs(zone: string): number {
   return (zone.startsWith('-') ? -1 : 1) * (hours * 60 + minutes) * 60_000;
 }
 
-/** A value of a filter in every form that stored values are compared by. */
-/** A text as filters compare it: the binding would cut it at a NUL. */
+/** A text as filters compare it. A NUL is no part of a name or value: SQLite's binding would cut the text there. */
 export function comparable(text: string): string {
   return text.includes('\0') ? text.replaceAll('\0', '\ufffd') : text;
 }

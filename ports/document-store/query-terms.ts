@@ -1,0 +1,44 @@
+/** Terms of one query that are looked up; the rest of a longer text is left out. */
+const MAX_TERMS = 48;
+/** Characters of a query that are looked at, UTF-16 code units. */
+const MAX_LENGTH = 8_192;
+/** Shorter parts of a compound (`v1`, `13`) say too little on their own. */
+const MIN_PART_LENGTH = 3;
+
+/** Words that stand in nearly every English passage: they cost a scan of the whole index and decide no ranking. */
+const STOP_WORDS = new Set(
+  (
+    'a an and are as at be but by can do does for from has have how i if in into is it its me my no not of on or our so that the ' +
+    'their them then there these they this to was we were what when where which who why will with you your'
+  ).split(' '),
+);
+
+/** Words, as FTS5's unicode61 tokenizer finds them; punctuation ends one. */
+const WORDS = /[\p{L}\p{N}\p{Co}][\p{L}\p{N}\p{Co}\p{M}]*/gu;
+
+/** What a free text asks for. */
+export interface QueryTerms {
+  /** In the order of the text, without repeats, lower case. One of several words was written without a blank: a phrase. */
+  readonly terms: readonly (readonly string[])[];
+  /** The text says nothing but stop words; they are then looked up after all. */
+  readonly areStopWords: boolean;
+}
+
+/**
+ * The terms of a free text. Nothing in it is syntax. What stands together without a blank (`v1.13.0`, `bullmq.job.extendLock`,
+ * `foo_bar`) is a phrase, beside its longer parts.
+ */
+export function queryTerms(text: string): QueryTerms {
+  const terms = new Map<string, readonly string[]>();
+  const stopWords = new Map<string, readonly string[]>();
+  for (const token of text.slice(0, MAX_LENGTH).toLowerCase().split(/\s+/u)) {
+    const words = token.match(WORDS);
+    if (!words) continue;
+    const isStopWord = words.length === 1 && STOP_WORDS.has(words[0]);
+    (isStopWord ? stopWords : terms).set(words.join(' '), words);
+    if (words.length > 1)
+      for (const word of words) if (word.length >= MIN_PART_LENGTH && !STOP_WORDS.has(word)) terms.set(word, [word]);
+  }
+  const areStopWords = terms.size === 0;
+  return { terms: [...(areStopWords ? stopWords : terms).values()].slice(0, MAX_TERMS), areStopWords };
+}
