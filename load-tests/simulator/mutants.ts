@@ -1,7 +1,7 @@
 import { one, type Mutant } from './mutant.ts';
 import { STORE_MUTANTS } from './store-mutants.ts';
 
-const COMMIT = 'await reader.commit(nextOffsets(batch, endings), signal);';
+const COMMIT = 'await reader.commit(done, signal);';
 const PARK = 'await deadLetters.write(rejections(batch, endings), signal);';
 const ASK = 'await deferred.append(asked, behind || defers ? changes.flatMap(positionOf) : [], signal);';
 
