@@ -6,6 +6,7 @@ import { silentLogger } from '../runtime/logger.ts';
 import { aRecord, never } from '../test/support/builders.ts';
 import { bisect } from './bisect.ts';
 import type { Ending } from './flow.ts';
+import { Blocked } from './stage.ts';
 
 const records = Array.from({ length: 256 }, (_, n) => aRecord({ key: `k${n}`, offset: n }));
 const indexed: Ending = { kind: 'indexed' };
@@ -111,5 +112,67 @@ describe('bisect', () => {
     const { endings } = await run((part) => fails(part, ['k3'], () => new TypeError('a bug')));
     expect(endings[3]).toMatchObject({ kind: 'rejected', error: { code: 'FRESHET_UNCLASSIFIED' } });
     expect(endings.filter((ending) => ending.kind === 'indexed')).toHaveLength(255);
+  });
+
+  test('a marker and later changes of the same key wait for the record in doubt', async () => {
+    const batch = ['a', 'b', 'a', '~watermark', 'c'].map((key, n) => aRecord({ key, offset: n }));
+    const [doubted] = batch;
+    const passed: LogRecord[] = [];
+    let failures = 0;
+    const { endings } = await run(
+      (part) => {
+        if (doubted && part.includes(doubted) && ++failures < 8) throw new EmbedderUnavailable('busy');
+        passed.push(...part);
+        return part.map(() => indexed);
+      },
+      instantClock(),
+      batch,
+    );
+    expect(endings).toEqual(batch.map(() => indexed));
+    const order = passed.map(({ offset }) => Number(offset));
+    expect(order.indexOf(0)).toBeLessThan(order.indexOf(2));
+    expect(order.indexOf(0)).toBeLessThan(order.indexOf(3));
+    expect(order.indexOf(4)).toBeLessThan(order.indexOf(0));
+  });
+
+  test('nothing of its partition goes before a blocked record, however the batch is cut', async () => {
+    const batch = ['a', 'b', 'c', 'd', 'e', 'f'].map((key, n) =>
+      aRecord({ key, offset: n, partition: n === 5 ? 1 : 0 }),
+    );
+    const passed: string[] = [];
+    const { endings } = await run(
+      (part) => {
+        if (part.some(({ key }) => key === 'a')) throw new DocumentRefused('no');
+        const blocked = part.findIndex(({ key }) => key === 'c');
+        if (blocked >= 0) throw new Blocked(blocked);
+        passed.push(...part.map(({ key }) => key));
+        return part.map(() => indexed);
+      },
+      instantClock(),
+      batch,
+    );
+    expect(endings.map(({ kind }) => kind)).toEqual([
+      'rejected',
+      'indexed',
+      'blocked',
+      'blocked',
+      'blocked',
+      'indexed',
+    ]);
+    expect(passed.toSorted()).toEqual(['b', 'f']);
+  });
+
+  test('a marker that passes is no proof that the dependency is up', async () => {
+    const batch = ['a', '~watermark'].map((key, n) => aRecord({ key, offset: n, partition: n }));
+    let failures = 0;
+    const { endings } = await run(
+      (part) => {
+        if (part.some(({ key }) => key === 'a') && ++failures < 50) throw new EmbedderUnavailable('down');
+        return part.map(() => indexed);
+      },
+      instantClock(),
+      batch,
+    );
+    expect(endings).toEqual([indexed, indexed]);
   });
 });

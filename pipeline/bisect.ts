@@ -4,6 +4,7 @@ import { classify, type FreshetError } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { retryDelayMs } from '../runtime/retry.ts';
 import type { Ending } from './flow.ts';
+import { isMarker } from './records.ts';
 import { Blocked } from './stage.ts';
 
 export interface BisectOptions {
@@ -24,8 +25,9 @@ const MAX_DELAY_MS = 10_000;
 
 /**
  * Runs a batch; when it fails as a whole, finds the records at fault by halving, so that one poison record in 256 costs a few more
- * calls and its neighbours go on (R10). With fate `retry` a record is only given up when it fails alone while others pass: as long
- * as nothing passes, the dependency is down, and waiting loses nothing.
+ * calls and its neighbours go on (R10). With fate `retry` a record is only given up when it fails alone while others are indexed: as
+ * long as none is, the dependency is down, and waiting loses nothing. Markers and duplicates that pass prove nothing, because they
+ * need neither the model nor the text.
  *
  * @returns one ending per record, same order. @throws errors with fate `fatal`, and the signal's reason.
  */
@@ -63,9 +65,7 @@ async function around(
   signal: AbortSignal,
 ): Promise<readonly Ending[]> {
   const blocked = records[index];
-  const free = records.filter(
-    (record, place) => place < index || record.topic !== blocked?.topic || record.partition !== blocked.partition,
-  );
+  const free = records.filter((record, place) => place < index || !blocked || placeOf(record) !== placeOf(blocked));
   const freed = free.length === 0 ? [] : await bisect(free, process, options, signal);
   const endings = new Map(free.map((record, place) => [record, freed[place]]));
   return records.map((record) => endings.get(record) ?? { kind: 'blocked' });
@@ -85,16 +85,23 @@ async function search(
   const endings = new Map<LogRecord, Ending>();
   /** Failed alone with fate `retry`: poison if others pass, an outage if nothing does. */
   const suspects = new Map<LogRecord, FreshetError>();
+  const order = new Order();
 
   function setAll(part: readonly LogRecord[], ended: readonly Ending[]): void {
-    part.forEach((record, index) => endings.set(record, ended[index] ?? { kind: 'indexed' }));
+    part.forEach((record, index) => {
+      const ending = ended[index] ?? { kind: 'indexed' };
+      endings.set(record, ending);
+      if (ending.kind === 'blocked') order.block(record);
+    });
   }
 
-  async function attempt(part: readonly LogRecord[]): Promise<void> {
+  async function attempt(whole: readonly LogRecord[]): Promise<void> {
     if (passed === 0 && failures >= failureBudget) return;
+    const part = whole.filter((record) => !order.mustWait(record));
+    if (part.length === 0) return;
     try {
       const ended = await process(part, signal);
-      passed++;
+      if (part.some((record, index) => ended[index]?.kind === 'indexed' && !isMarker(record))) passed++;
       return setAll(part, ended);
     } catch (cause) {
       if (cause instanceof Blocked) return setAll(part, await around(cause.index, part, process, options, signal));
@@ -102,9 +109,9 @@ async function search(
       if (error.fate === 'retry') failures++;
       const [only] = part;
       if (part.length === 1 && only) {
-        if (error.fate === 'retry') suspects.set(only, error);
-        else endings.set(only, rejection(options.name, error));
-        return;
+        if (error.fate !== 'retry') return void endings.set(only, rejection(options.name, error));
+        suspects.set(only, error);
+        return order.doubt(only);
       }
     }
     const middle = part.length >> 1;
@@ -113,10 +120,51 @@ async function search(
   }
 
   await attempt(records);
-  if (suspects.size > 0 && passed === 0) return undefined;
-  for (const [record, error] of suspects) endings.set(record, await lastTry(record, error, process, options, signal));
-  if (endings.size < records.length) return undefined;
-  return records.map((record) => endings.get(record) ?? { kind: 'indexed' });
+  if (failures > 0 && passed === 0) return undefined;
+  for (const [record, error] of suspects) setAll([record], [await lastTry(record, error, process, options, signal)]);
+  order.settle();
+  // What had to wait goes after what it waited for, and nothing behind a record that is blocked.
+  const waiting = records.filter((record) => !endings.has(record));
+  const free = waiting.filter((record) => !order.mustWait(record));
+  setAll(free, free.length === 0 ? [] : await bisect(free, process, options, signal));
+  return records.map((record) => endings.get(record) ?? { kind: 'blocked' });
+}
+
+/**
+ * What must not go before what, while records are tried apart from each other:
+ * - nothing of its partition goes before a blocked record;
+ * - no marker goes before a record that is in doubt: it says that everything before it has passed (I11);
+ * - nothing of the same key does: a change may leave out what the one before it has set (I4).
+ */
+class Order {
+  readonly #blocked = new Set<string>();
+  readonly #doubted = new Set<string>();
+  readonly #doubtedKeys = new Set<string>();
+
+  block(record: LogRecord): void {
+    this.#blocked.add(placeOf(record));
+  }
+
+  doubt(record: LogRecord): void {
+    this.#doubted.add(placeOf(record));
+    this.#doubtedKeys.add(`${placeOf(record)} ${record.key}`);
+  }
+
+  /** Nothing is in doubt any more. */
+  settle(): void {
+    this.#doubted.clear();
+    this.#doubtedKeys.clear();
+  }
+
+  mustWait(record: LogRecord): boolean {
+    const place = placeOf(record);
+    if (this.#blocked.has(place)) return true;
+    return this.#doubted.has(place) && (isMarker(record) || this.#doubtedKeys.has(`${place} ${record.key}`));
+  }
+}
+
+function placeOf({ topic, partition }: LogRecord): string {
+  return `${topic}/${partition}`;
 }
 
 /** A suspect failed while its neighbours passed; it gets `attempts` tries alone before it is given up. */
@@ -133,6 +181,7 @@ async function lastTry(
     try {
       return (await process([record], signal))[0] ?? { kind: 'indexed' };
     } catch (cause) {
+      if (cause instanceof Blocked) return { kind: 'blocked' };
       error = asFailure(cause, signal);
     }
   }

@@ -11,6 +11,11 @@ export function versionOf(record: Pick<LogRecord, 'headers'>): SourceVersion | u
   return text === undefined ? undefined : parseVersion(text);
 }
 
+/** Whether a record is a marker of positions or ranges, by its key: no document id begins like this. */
+export function isMarker({ key }: Pick<LogRecord, 'key'>): boolean {
+  return key.startsWith('~');
+}
+
 /** A value of `freshet.documents` as a record. Markers stay on the partition they came through. */
 export function documentsRecord(change: DocumentChange, partition: number): AppendRecord {
   const value = Buffer.from(encodeDocumentChange(change));

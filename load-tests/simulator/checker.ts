@@ -18,6 +18,9 @@ export interface Violation {
   readonly what: string;
 }
 
+/** What a reader searches for. */
+const SEARCHED = ['river', 'delta', 'stream', 'flood'];
+
 interface Claim {
   readonly position: string;
   readonly epoch: number;
@@ -49,15 +52,24 @@ export class Checker {
     const ids = [...this.#source.history.keys()];
     if (ids.length === 0) return;
     const some = [...new Set([pick(this.#random, ids), pick(this.#random, ids), pick(this.#random, ids)])];
+    await this.#lookAt(some);
+    await this.#searchShowsOnlyWhatItMay();
+  }
+
+  /** A look at every document, for the moments at which a claim or a half-done write could be seen. */
+  async lookAtAll(): Promise<void> {
+    await this.#lookAt([...this.#source.history.keys()]);
+  }
+
+  async #lookAt(ids: readonly DocumentId[]): Promise<void> {
     const { searchable, complete } = (await this.#store.progress()).sources[SOURCE] ?? {};
-    const documents = await this.#store.read(some);
-    some.forEach((id, index) => {
+    const documents = await this.#store.read(ids);
+    ids.forEach((id, index) => {
       this.#versionNeverFalls(id, documents[index]);
       this.#contentIsOfItsVersion(id, documents[index]);
       if (searchable) this.#claimHolds(id, documents[index], searchable);
       if (complete) this.#hasItsVectors(id, documents[index], complete);
     });
-    await this.#searchShowsOnlyWhatItMay();
   }
 
   #versionNeverFalls(id: DocumentId, document: StoredDocument | undefined): void {
@@ -144,7 +156,7 @@ export class Checker {
     };
     const { lexical } = await this.#store.search({
       scope: { principal, filter: {} },
-      lexical: { text: 'river delta stream flood', depth: 50 },
+      lexical: { text: SEARCHED.join(' '), depth: 50 },
     });
     const versions = new Map<DocumentId, SourceVersion>();
     for (const hit of lexical) {
@@ -157,6 +169,8 @@ export class Checker {
         this.fail('I10', `search shows ${hit.documentId} to a caller who may not see it`);
       else if (!documentBody(projectRow(row, TABLE, undefined).parts).includes(hit.passage.text))
         this.fail('I4', `search shows a passage of ${hit.documentId} that its version does not have`);
+      else if (!SEARCHED.some((word) => `${hit.title} ${hit.passage.text}`.toLowerCase().includes(word)))
+        this.fail('I4', `search finds a passage of ${hit.documentId} by words that it does not have`);
       if ((versions.get(hit.documentId) ?? hit.version) !== hit.version)
         this.fail('I4', `one reply mixes versions of ${hit.documentId}`);
       versions.set(hit.documentId, hit.version);

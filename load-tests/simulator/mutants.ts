@@ -1,7 +1,7 @@
 import { one, type Mutant } from './mutant.ts';
 import { STORE_MUTANTS } from './store-mutants.ts';
 
-const COMMIT = 'await reader.commit(nextOffsets(batch, endings), signal);';
+const COMMIT = 'await reader.commit(done, signal);';
 const PARK = 'await deadLetters.write(rejections(batch, endings), signal);';
 const ASK = 'await deferred.append(asked, behind || defers ? changes.flatMap(positionOf) : [], signal);';
 
@@ -63,8 +63,22 @@ const LOOP: readonly Mutant[] = [
     'records overtake the blocked one before them',
     'I9',
     'pipeline/bisect.ts',
-    'place < index || record.topic',
-    'place !== index || record.topic',
+    'place < index || !blocked ||',
+    'place !== index ||',
+  ),
+  one(
+    'a marker overtakes a record that is in doubt',
+    'I11',
+    'pipeline/bisect.ts',
+    'return this.#doubted.has(place) && (isMarker(record) ||',
+    'return this.#doubted.has(place) && (',
+  ),
+  one(
+    'a change overtakes the one before it that is in doubt',
+    'I4',
+    'pipeline/bisect.ts',
+    'this.#doubtedKeys.has(`${place} ${record.key}`)',
+    'false',
   ),
 ];
 
@@ -92,11 +106,11 @@ const PREPARE: readonly Mutant[] = [
     'if ([...versions.values()].some((seen) => seen > change.version))',
   ),
   one(
-    'dedupe looks into its memory only, not into the topic',
-    'I3',
+    'dedupe compares positions without their epochs',
+    'I1',
     'pipeline/stages/dedupe.ts',
-    'await log.latest(DOCUMENTS_TOPIC, ids, signal)',
-    '[]',
+    'if (version !== undefined && version > change.version)',
+    'if (version !== undefined && BigInt.asUintN(55, version) > BigInt.asUintN(55, change.version))',
   ),
   one('versions without the epoch', 'I3', 'schemas/envelope.ts', 'sourceVersion(source.epoch,', 'sourceVersion(1,'),
   one(

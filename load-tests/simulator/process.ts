@@ -4,8 +4,11 @@ import type { AppendRecord, Log, LogReader, LogRecord, RecordPlace } from '../..
 import { partitionOfKey } from '../../ports/log/partition-of-key.ts';
 import type { Clock, Random } from '../../runtime/clock.ts';
 import { EmbedderUnavailable, LogUnavailable, StoreUnavailable, type FreshetError } from '../../runtime/errors.ts';
-import { below } from './random.ts';
+import { below, pick } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
+
+/** The engines that a process calls. */
+export type Engine = 'log' | 'store' | 'embedder';
 
 /** Chances of a fault at one call of a port. */
 export interface FaultRates {
@@ -21,9 +24,61 @@ export interface FaultRates {
   readonly tornAppend: number;
   /** The process loses its partitions to a successor and goes on for a while without knowing. */
   readonly zombie: number;
+  /** An engine begins to refuse calls, some of them or all, and goes on doing so for a while. */
+  readonly outage: number;
 }
 
-export const NO_FAULTS: FaultRates = { crash: 0, refuse: 0, appliedButFailed: 0, torn: 0, tornAppend: 0, zombie: 0 };
+export const NO_FAULTS: FaultRates = {
+  crash: 0,
+  refuse: 0,
+  appliedButFailed: 0,
+  torn: 0,
+  tornAppend: 0,
+  zombie: 0,
+  outage: 0,
+};
+
+/** What the processes of one run share: the faults that hit them, and who looks at the index at once. */
+export interface Surroundings {
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+  readonly rates: () => FaultRates;
+  readonly outages: Outages;
+  /** A position was claimed, or a process died in the middle of something: what a reader sees now must hold. */
+  readonly onMoment: () => void;
+}
+
+/**
+ * Longer than three tries of a batch take with their pauses, shorter than the tries that a record gets alone after that, ms: an
+ * outage makes the worker look for the record at fault, and is over before one is given up for it.
+ */
+const OUTAGE_MS = 165;
+
+/** Engines that are down, or answer some calls and refuse others. */
+export class Outages {
+  readonly #until = new Map<Engine, { readonly at: number; readonly refuse: number }>();
+  readonly #clock: Clock;
+  readonly #random: Random;
+
+  constructor(clock: Clock, random: Random) {
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  begin(engine: Engine): void {
+    if (this.#until.has(engine) && this.refuses(engine) > 0) return;
+    this.#until.set(engine, { at: this.#clock.monotonicMs() + OUTAGE_MS, refuse: pick(this.#random, [0.5, 1]) });
+  }
+
+  /** Chance that the engine refuses a call now. */
+  refuses(engine: Engine): number {
+    const outage = this.#until.get(engine);
+    return outage && this.#clock.monotonicMs() < outage.at ? outage.refuse : 0;
+  }
+}
+
+/** A process that is stopped for a while misses up to so many turns. */
+const STOPPED_TURNS = 200;
 
 /** A promise of a process that has died: nothing behind it ever runs. */
 const never = new Promise<never>(() => undefined);
@@ -34,16 +89,18 @@ const never = new Promise<never>(() => undefined);
  */
 export class SimulatedProcess {
   alive = true;
+  readonly #around: Surroundings;
   readonly #scheduler: Scheduler;
   readonly #random: Random;
   readonly #rates: () => FaultRates;
   readonly #onDeath: () => void;
   readonly #readers = new Set<LogReader>();
 
-  constructor(scheduler: Scheduler, random: Random, rates: () => FaultRates, onDeath: () => void) {
-    this.#scheduler = scheduler;
-    this.#random = random;
-    this.#rates = rates;
+  constructor(around: Surroundings, onDeath: () => void) {
+    this.#around = around;
+    this.#scheduler = around.scheduler;
+    this.#random = around.random;
+    this.#rates = around.rates;
     this.#onDeath = onDeath;
   }
 
@@ -51,6 +108,7 @@ export class SimulatedProcess {
     if (!this.alive) return;
     this.alive = false;
     this.#loseReaders();
+    this.#around.onMoment();
     this.#onDeath();
   }
 
@@ -64,18 +122,25 @@ export class SimulatedProcess {
   }
 
   /** A call of a port: an await before it and one after it, and maybe a fault at either. */
-  async call<T>(label: string, run: () => Promise<T>, failure?: (message: string) => FreshetError): Promise<T> {
+  async call<T>(
+    engine: Engine,
+    label: string,
+    run: () => Promise<T>,
+    failure: (message: string) => FreshetError,
+  ): Promise<T> {
     await this.#scheduler.turn(label);
     if (!this.alive) return never;
     const rates = this.#rates();
     if (this.#happens(rates.crash)) return this.#die();
-    if (this.#happens(rates.zombie)) this.#becomeZombie();
-    if (failure && this.#happens(rates.refuse)) throw failure('Simulated: refused.');
+    if (this.#happens(rates.zombie)) await this.#becomeZombie();
+    if (this.#happens(rates.outage)) this.#around.outages.begin(engine);
+    if (this.#happens(rates.refuse) || this.#happens(this.#around.outages.refuses(engine)))
+      throw failure('Simulated: refused.');
     const result = await run();
     await this.#scheduler.turn(`${label}.`);
     if (!this.alive) return never;
     if (this.#happens(rates.crash)) return this.#die();
-    if (failure && this.#happens(rates.appliedButFailed)) throw failure('Simulated: the reply was lost.');
+    if (this.#happens(rates.appliedButFailed)) throw failure('Simulated: the reply was lost.');
     return result;
   }
 
@@ -85,9 +150,10 @@ export class SimulatedProcess {
   }
 
   /** A successor takes over while this one still works on its batch, as after SIGSTOP and SIGCONT. */
-  #becomeZombie(): void {
+  async #becomeZombie(): Promise<void> {
     this.#loseReaders();
     this.#onDeath();
+    for (let turns = below(this.#random, STOPPED_TURNS); turns > 0; turns--) await this.#scheduler.turn('stopped');
   }
 
   clock(clock: Clock): Clock {
@@ -104,10 +170,10 @@ export class SimulatedProcess {
     const failure = (message: string): FreshetError => new LogUnavailable(message);
     return {
       createTopics: (topics, signal) => log.createTopics(topics, signal),
-      append: (records, signal) => this.call('append', () => this.#append(log, records, signal), failure),
-      fetch: (from, limit, signal) => this.call('fetch', () => log.fetch(from, limit, signal), failure),
-      latest: (topic, keys, signal) => this.call('latest', () => log.latest(topic, keys, signal), failure),
-      describe: (topics, signal) => this.call('describe', () => log.describe(topics, signal), failure),
+      append: (records, signal) => this.call('log', 'append', () => this.#append(log, records, signal), failure),
+      fetch: (from, limit, signal) => this.call('log', 'fetch', () => log.fetch(from, limit, signal), failure),
+      latest: (topic, keys, signal) => this.call('log', 'latest', () => log.latest(topic, keys, signal), failure),
+      describe: (topics, signal) => this.call('log', 'describe', () => log.describe(topics, signal), failure),
       subscribe: (subscription) => this.#reader(log.subscribe(subscription)),
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
@@ -135,6 +201,7 @@ export class SimulatedProcess {
       batches: (signal) => this.#batches(reader, signal),
       commit: (offsets, signal) =>
         this.call(
+          'log',
           'commit',
           () => reader.commit(offsets, signal),
           (message) => new LogUnavailable(message),
@@ -160,9 +227,9 @@ export class SimulatedProcess {
   store(store: DocumentStore): DocumentStore {
     const failure = (message: string): FreshetError => new StoreUnavailable(message);
     return {
-      write: (writes, signal) => this.call('write', () => this.#write(store, writes, signal), failure),
-      read: (ids, options, signal) => this.call('read', () => store.read(ids, options, signal), failure),
-      vectors: (keys, signal) => this.call('vectors', () => store.vectors(keys, signal), failure),
+      write: (writes, signal) => this.call('store', 'write', () => this.#write(store, writes, signal), failure),
+      read: (ids, options, signal) => this.call('store', 'read', () => store.read(ids, options, signal), failure),
+      vectors: (keys, signal) => this.call('store', 'vectors', () => store.vectors(keys, signal), failure),
       search: (query, signal) => store.search(query, signal),
       progress: (signal) => store.progress(signal),
       list: (request, signal) => store.list(request, signal),
@@ -175,6 +242,7 @@ export class SimulatedProcess {
     writes: readonly DocumentWrite[],
     signal: AbortSignal | undefined,
   ): Promise<readonly WriteOutcome[]> {
+    if (writes.some(({ kind }) => kind === 'advance')) this.#around.onMoment();
     if (!this.#happens(this.#rates().torn)) return store.write(writes, signal);
     await store.write(writes.slice(0, below(this.#random, writes.length + 1)), signal);
     return this.#die();
@@ -186,6 +254,7 @@ export class SimulatedProcess {
       tokenizer: embedder.tokenizer,
       embed: (texts, kind, signal) =>
         this.call(
+          'embedder',
           'embed',
           () => {
             onComputed(texts);

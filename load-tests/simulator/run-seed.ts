@@ -16,7 +16,7 @@ import { silentLogger } from '../../runtime/logger.ts';
 import { createMetrics } from '../../runtime/metrics.ts';
 import { DOCUMENTS_TOPIC, VECTORS_TOPIC } from '../../schemas/topics.ts';
 import { Checker, type Violation } from './checker.ts';
-import { NO_FAULTS, SimulatedProcess, type FaultRates } from './process.ts';
+import { NO_FAULTS, Outages, SimulatedProcess, type FaultRates } from './process.ts';
 import { below, pick, seededRandom } from './random.ts';
 import { Scheduler } from './scheduler.ts';
 import { SimulatedSource, TABLE, TOPIC } from './source.ts';
@@ -36,12 +36,13 @@ const RATES: FaultRates = {
   appliedButFailed: 0.015,
   torn: 0.04,
   tornAppend: 0.03,
-  zombie: 0.01,
+  zombie: 0.005,
+  outage: 0.004,
 };
 const MAX_STEPS = 40_000;
 const forever = new AbortController().signal;
 /** Faults go on for up to so many steps after the source is quiet, while the backlog is worked off. */
-const FAULTY_STEPS_BEHIND = 1_500;
+const FAULTY_STEPS_BEHIND = 6_000;
 const LOOK_EVERY_STEPS = 25;
 
 const CONFIG: FilledPipeline = {
@@ -65,6 +66,9 @@ interface World {
   readonly source: SimulatedSource;
   readonly checker: Checker;
   readonly processes: Set<SimulatedProcess>;
+  readonly outages: Outages;
+  /** Somebody has claimed a position, or died: the index is looked at before anything else happens. */
+  isMoment: boolean;
   rates: FaultRates;
   crashes: number;
   /** The source has sent everything. */
@@ -101,6 +105,8 @@ export async function runSeed(seed: number, events: number): Promise<SeedResult>
     source,
     checker,
     processes: new Set(),
+    outages: new Outages(clock, random),
+    isMoment: false,
     rates,
     crashes: 0,
     sent: false,
@@ -135,12 +141,15 @@ async function watch(world: World): Promise<void> {
     (isIdle) => {
       if (!world.sent) return false;
       quietAt ??= steps + below(world.random, FAULTY_STEPS_BEHIND);
-      if (steps < quietAt && !isIdle) return false;
-      world.rates = NO_FAULTS; // so that the run can end
-      return (isIdle || steps % LOOK_EVERY_STEPS === 0) && drained(world.log);
+      if (!isIdle && steps % LOOK_EVERY_STEPS !== 0) return false;
+      if (steps >= quietAt) world.rates = NO_FAULTS; // so that the run can end
+      return drained(world.log);
     },
     async () => {
       if (++steps % LOOK_EVERY_STEPS === 0) await world.checker.look();
+      if (!world.isMoment) return;
+      world.isMoment = false;
+      await world.checker.lookAtAll();
     },
     MAX_STEPS,
   );
@@ -150,9 +159,15 @@ async function watch(world: World): Promise<void> {
 function startProcess(world: World, role: 'prepare' | 'index'): void {
   const { random, scheduler, partitions, config, log, store, checker } = world;
   const process = new SimulatedProcess(
-    scheduler,
-    random,
-    () => world.rates,
+    {
+      scheduler,
+      random,
+      rates: () => world.rates,
+      outages: world.outages,
+      onMoment: () => {
+        world.isMoment = true;
+      },
+    },
     () => {
       world.crashes++;
       void scheduler.turn('restart').then(() => startProcess(world, role));

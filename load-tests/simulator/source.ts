@@ -138,7 +138,7 @@ export class SimulatedSource {
     const key = `k${below(this.#random, KEYS)}`;
     const row = this.#rows.get(key);
     const kind = this.#random();
-    if (kind < 0.015) return [this.#poison()];
+    if (kind < 0.03) return [this.#poison()];
     if (!row) return [this.#write(key, this.#freshRow(), 'c')];
     if (kind < 0.15) return [this.#remove(key)];
     if (kind < 0.23) return this.#rename(key, row);

@@ -54,14 +54,14 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   one(
     'a position is the greatest of its lanes',
     'I11',
-    'ports/document-store/sqlite/positions.ts',
+    'ports/document-store/lane-positions.ts',
     'comparePlaces(a, b) <= 0 ? a : b',
     'comparePlaces(a, b) >= 0 ? a : b',
   ),
   one(
     'positions are compared as text',
     'I11',
-    'ports/document-store/sqlite/positions.ts',
+    'ports/document-store/lane-positions.ts',
     'const difference = (positionNumber(a.position) ?? 0n) - (positionNumber(b.position) ?? 0n);',
     'const difference = BigInt(a.position.localeCompare(b.position));',
   ),
