@@ -1,0 +1,4 @@
+import { openForSuite } from './kafka-fixtures.ts';
+import { logConformance } from './log.conformance.ts';
+
+logConformance('kafka, by kafkajs', () => openForSuite('kafkajs'));

@@ -1,0 +1,91 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { planAssignment, type AssignablePartition, type JoiningMember } from './plan-assignment.ts';
+
+const TOPICS = ['a', 'b', 'c'];
+const nameOf = ({ topic, partition }: AssignablePartition): string => `${topic}/${partition}`;
+
+const partitions = fc
+  .array(fc.nat(6), { minLength: TOPICS.length, maxLength: TOPICS.length })
+  .map((counts) =>
+    counts.flatMap((count, i) => Array.from({ length: count }, (_, partition) => ({ topic: TOPICS[i]!, partition }))),
+  );
+const topics = fc.subarray(TOPICS, { minLength: 1 }).map((names) => new Set(names));
+const members = fc
+  .array(fc.record({ topics, claims: fc.array(fc.nat(20)), generation: fc.nat(3) }), { minLength: 1, maxLength: 6 })
+  .map((all) => all.map((one, i) => ({ ...one, id: `m${i}` })));
+
+const joining = (
+  all: readonly { id: string; topics: ReadonlySet<string>; claims: number[]; generation: number }[],
+  places: readonly AssignablePartition[],
+): JoiningMember[] =>
+  all.map(({ id, topics: own, claims, generation }) => ({
+    id,
+    topics: own,
+    generation,
+    owned: [...new Set(claims.flatMap((claim) => (places[claim] ? [nameOf(places[claim])] : [])))],
+  }));
+
+it('a partition has one owner at most, and never another one than the member that still holds it', () => {
+  fc.assert(
+    fc.property(partitions, members, (places, all) => {
+      const group = joining(all, places);
+      const plan = planAssignment(group, places);
+      const given = [...plan.values()].flat().map(nameOf);
+      expect(new Set(given).size).toBe(given.length);
+      for (const [id, own] of plan)
+        for (const place of own) {
+          const holding = group.filter(
+            ({ owned, topics: names }) => owned.includes(nameOf(place)) && names.has(place.topic),
+          );
+          if (holding.length > 0) expect(holding.map((member) => member.id)).toContain(id);
+        }
+    }),
+  );
+});
+
+it('after two rounds every partition that somebody reads has an owner, and a third round moves nothing', () => {
+  fc.assert(
+    fc.property(partitions, members, (places, all) => {
+      let group = joining(all, places);
+      const rounds = [1, 2, 3].map((generation) => {
+        const plan = planAssignment(group, places);
+        group = group.map((member) => ({
+          ...member,
+          generation: 3 + generation,
+          owned: (plan.get(member.id) ?? []).map(nameOf),
+        }));
+        return plan;
+      });
+      const read = places.filter(({ topic }) => group.some((member) => member.topics.has(topic))).map(nameOf);
+      expect([...rounds[1]!.values()].flat().map(nameOf).toSorted()).toEqual(read.toSorted());
+      const sorted = (plan: ReadonlyMap<string, readonly AssignablePartition[]>) =>
+        [...plan].map(([id, own]) => [id, own.map(nameOf).toSorted()]);
+      expect(sorted(rounds[2]!)).toEqual(sorted(rounds[1]!));
+    }),
+  );
+});
+
+it('members of the same topics get shares that differ by one at most', () => {
+  fc.assert(
+    fc.property(partitions, members, (places, all) => {
+      let group = joining(all, places).map((member) => ({ ...member, topics: new Set(TOPICS) }));
+      for (let round = 0; round < 2; round++) {
+        const plan = planAssignment(group, places);
+        group = group.map((member) => ({ ...member, owned: (plan.get(member.id) ?? []).map(nameOf) }));
+      }
+      const shares = group.map(({ owned }) => owned.length);
+      expect(Math.max(...shares) - Math.min(...shares)).toBeLessThanOrEqual(1);
+    }),
+  );
+});
+
+it('a member that joins takes no more than its share from the others', () => {
+  const places = Array.from({ length: 8 }, (_, partition) => ({ topic: 'a', partition }));
+  const names = new Set(['a']);
+  const first = { id: 'm1', topics: names, owned: places.map(nameOf), generation: 1 };
+  const second = { id: 'm2', topics: names, owned: [], generation: -1 };
+  const plan = planAssignment([first, second], places);
+  expect(plan.get('m1')).toHaveLength(4);
+  expect(plan.get('m2')).toEqual([]);
+});
