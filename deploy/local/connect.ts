@@ -2,7 +2,7 @@ import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { artifactFolder, type ArtifactName } from './artifacts.ts';
 import { startNodes, type Engine } from './engine.ts';
-import { freePorts, freePort } from './free-port.ts';
+import { freePorts, keptPort } from './free-port.ts';
 import { findJdk } from './java.ts';
 import { javaArguments } from './kafka.ts';
 
@@ -37,7 +37,7 @@ export async function startConnect(options: ConnectOptions, signal?: AbortSignal
   const jars = join(await artifactFolder('connect'), '*');
   await mkdir(dir, { recursive: true });
   const plugins = await pluginFolder(dir);
-  const ports = [await freePort(options.port), ...(await freePorts(nodes - 1))];
+  const ports = [await keptPort(dir, options.port), ...(await freePorts(nodes - 1))];
   const commands = [];
   for (const [index, port] of ports.entries()) {
     const url = `http://127.0.0.1:${port}`;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { makeServerFolder, serverUser, type ServerUser } from '../../cli/demo/postgres-binaries.ts';
 import { elasticsearchHome } from './elasticsearch-home.ts';
 import { startNodes, type Engine } from './engine.ts';
-import { freePort, freePorts } from './free-port.ts';
+import { freePorts, keptPort } from './free-port.ts';
 import { findJdk } from './java.ts';
 import { waitUntil } from './wait-until.ts';
 
@@ -30,7 +30,7 @@ export async function startElasticsearch(options: ElasticsearchOptions, signal?:
   const home = await elasticsearchHome(jdk);
   const user = await serverUser();
   await makeServerFolder(dir, user);
-  const http = [await freePort(options.port), ...(await freePorts(nodes - 1))];
+  const http = [await keptPort(dir, options.port), ...(await freePorts(nodes - 1))];
   const transport = await freePorts(nodes);
   const commands = [];
   for (const [index, port] of http.entries()) {

@@ -1,5 +1,7 @@
 import { randomInt } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 
 /**
  * Below the ports that systems give to outgoing connections (from 32768 on Linux). A client that tries to reach a killed server on such a
@@ -17,6 +19,15 @@ export async function freePort(preferred?: number): Promise<number> {
     if (await isFree(port)) return port;
   }
   throw new Error(`There is no free port from ${LOWEST} to ${HIGHEST}.`);
+}
+
+/** The same as the last time for the engine in `dir`, as long as it is free, so that clients find a restarted engine again. */
+export async function keptPort(dir: string, preferred?: number): Promise<number> {
+  const file = join(dir, 'port');
+  const known = Number(await readFile(file, 'utf8').catch(() => ''));
+  const port = await freePort(known || preferred);
+  if (port !== known) await writeFile(file, String(port));
+  return port;
 }
 
 /** Several different free ports. */

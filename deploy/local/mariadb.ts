@@ -3,7 +3,7 @@ import { chown, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeServerFolder, serverUser, type ServerUser } from '../../cli/demo/postgres-binaries.ts';
 import { startNodes, type Engine } from './engine.ts';
-import { freePort } from './free-port.ts';
+import { keptPort } from './free-port.ts';
 import { passwordOf } from './password.ts';
 import { requireProgram } from './requirements.ts';
 import { run } from './run.ts';
@@ -29,7 +29,7 @@ export async function startMariadb(options: MariadbOptions, signal?: AbortSignal
   const password = await passwordOf(dir);
   const dataDir = join(dir, 'data');
   if (!existsSync(dataDir)) await createDatabase(dir, dataDir, user);
-  const port = await freePort(options.port);
+  const port = await keptPort(dir, options.port);
   const settings = {
     datadir: dataDir,
     socket: join(dir, 'mariadb.sock'),

@@ -9,7 +9,7 @@ import {
   type ServerUser,
 } from '../../cli/demo/postgres-binaries.ts';
 import { startNodes, type Engine } from './engine.ts';
-import { freePort } from './free-port.ts';
+import { keptPort } from './free-port.ts';
 import { passwordOf } from './password.ts';
 import { run } from './run.ts';
 
@@ -45,7 +45,7 @@ export async function startPostgres(options: PostgresOptions, signal?: AbortSign
   const password = await passwordOf(dir);
   const cluster = join(dir, 'cluster');
   if (!existsSync(cluster)) await createCluster(dir, cluster, password, binaries, user);
-  const port = await freePort(options.port);
+  const port = await keptPort(dir, options.port);
   const settings = { ...SETTINGS, ...options.settings };
   const command = {
     name: 'postgres',

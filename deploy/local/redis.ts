@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { startNodes, type Engine } from './engine.ts';
-import { freePort } from './free-port.ts';
+import { keptPort } from './free-port.ts';
 import { passwordOf } from './password.ts';
 import { requireProgram } from './requirements.ts';
 
@@ -22,7 +22,7 @@ export async function startRedis(options: RedisOptions, signal?: AbortSignal): P
   const { dir, keep = false } = options;
   const program = requireProgram('redis-server');
   await mkdir(dir, { recursive: true });
-  const port = await freePort(options.port);
+  const port = await keptPort(dir, options.port);
   const password = await passwordOf(dir);
   const settings = {
     bind: '127.0.0.1',
