@@ -1,16 +1,19 @@
 import Type from 'typebox';
 import { BodyFormat } from '../../schemas/document.ts';
+import {
+  ConnectConfig,
+  ElasticsearchConfig,
+  KafkaConfig,
+  RedisConfig,
+  SchemaRegistryConfig,
+} from './cluster-config.ts';
+import { EmbedderConfig } from './embedder-config.ts';
+import { closed, integer, secret, secretUrl, text } from './fields.ts';
 
 /*
  * The config as one table: every key with its type, default, unit and help. docs/CONFIG.md, the check of the file and the types
- * in code all come from here. `secret: true` marks values that never print, `secret: 'url'` URLs whose password never prints.
+ * in code all come from here.
  */
-
-const text = (description: string, options: object = {}) => Type.String({ description, minLength: 1, ...options });
-const integer = (description: string, value: number, minimum: number, maximum: number) =>
-  Type.Integer({ description, default: value, minimum, maximum });
-const secret = (description: string) => Type.String({ description, minLength: 1, secret: true });
-const closed = { additionalProperties: false } as const;
 
 const ColumnOrValue = Type.Union([
   Type.Object({ column: text('Column that holds it.') }, closed),
@@ -64,7 +67,7 @@ export const PostgresSourceConfig = Type.Object(
   {
     name: sourceName,
     kind: Type.Literal('postgres', { description: 'PostgreSQL logical decoding without Kafka Connect.' }),
-    connection: text('PostgreSQL URL of a role with REPLICATION and SELECT.', { secret: 'url' }),
+    connection: secretUrl('PostgreSQL URL of a role with REPLICATION and SELECT.'),
     tables: Type.Array(TableConfig, { minItems: 1, description: 'Tables to capture.' }),
     slot: Type.Optional(
       text('Replication slot; default `freshet_<source>`.', {
@@ -117,8 +120,38 @@ export const WebhookSourceConfig = Type.Object(
 );
 export type WebhookSourceConfig = Type.Static<typeof WebhookSourceConfig>;
 
-export const SourceConfig = Type.Union([PostgresSourceConfig, WebhookSourceConfig]);
-export type SourceConfig = PostgresSourceConfig | WebhookSourceConfig;
+export const DebeziumSourceConfig = Type.Object(
+  {
+    name: sourceName,
+    kind: Type.Literal('debezium', { description: 'Debezium on Kafka Connect, in the cluster profile.' }),
+    connection: secretUrl(
+      'URL of the database as Kafka Connect and Freshet reach it: postgres://, mysql://, mariadb:// or mongodb://.',
+    ),
+    tables: Type.Array(TableConfig, {
+      minItems: 1,
+      description: 'Tables to capture; for MySQL and MariaDB `database.table`, for MongoDB `database.collection`.',
+    }),
+    slot: Type.Optional(
+      text('PostgreSQL: replication slot; default `freshet_<source>`.', {
+        pattern: '^[a-z0-9_]{1,63}$',
+        form: 'at most 63 lower-case letters, digits and `_`',
+      }),
+    ),
+    publication: Type.Optional(text('PostgreSQL: publication; default `freshet_<source>`.')),
+    format: Type.Optional(
+      Type.Union([Type.Literal('json'), Type.Literal('avro')], {
+        default: 'json',
+        description: 'How Connect writes records; avro needs `schemaRegistry`.',
+      }),
+    ),
+    heartbeatMs: Type.Optional(integer('How often an idle source moves its position on, ms.', 1_000, 100, 3_600_000)),
+  },
+  closed,
+);
+export type DebeziumSourceConfig = Type.Static<typeof DebeziumSourceConfig>;
+
+export const SourceConfig = Type.Union([PostgresSourceConfig, WebhookSourceConfig, DebeziumSourceConfig]);
+export type SourceConfig = PostgresSourceConfig | WebhookSourceConfig | DebeziumSourceConfig;
 
 const Pii = Type.Object(
   {
@@ -239,30 +272,29 @@ export const Config = Type.Object(
     log: Type.Optional(
       Type.Object(
         {
-          partitions: Type.Optional(integer('Partitions of every topic of the embedded log.', 1, 1, 64)),
+          partitions: Type.Optional(
+            integer(
+              'Partitions of every topic of the embedded log; the cluster profile has `kafka.partitions`.',
+              1,
+              1,
+              64,
+            ),
+          ),
           retentionMs: Type.Optional(
             integer('How long source records are kept, ms.', 604_800_000, 60_000, 31_536_000_000),
           ),
         },
-        { ...closed, description: 'Embedded log.', default: {} },
+        { ...closed, description: 'The log.', default: {} },
       ),
     ),
+    kafka: Type.Optional(KafkaConfig),
+    elasticsearch: Type.Optional(ElasticsearchConfig),
+    redis: Type.Optional(RedisConfig),
+    connect: Type.Optional(ConnectConfig),
+    schemaRegistry: Type.Optional(SchemaRegistryConfig),
     sources: Type.Array(SourceConfig, { minItems: 1, description: 'Where changes come from.' }),
     pipeline: Type.Optional(PipelineConfig),
-    embedder: Type.Optional(
-      Type.Object(
-        {
-          kind: Type.Optional(
-            Type.Union([Type.Literal('onnx'), Type.Literal('hash')], {
-              default: 'onnx',
-              description: 'onnx: bge-small-en-v1.5 in process; hash: hashed words, for tests and benchmarks.',
-            }),
-          ),
-          threads: Type.Optional(integer('Threads of the model; 0: one fewer than the cores.', 0, 0, 64)),
-        },
-        { ...closed, description: 'What makes vectors.', default: {} },
-      ),
-    ),
+    embedder: Type.Optional(EmbedderConfig),
     reranker: Type.Optional(
       Type.Object(
         { kind: Type.Optional(Type.Literal('none', { default: 'none', description: 'No reranker.' })) },
@@ -304,9 +336,38 @@ export type FilledPipeline = {
   readonly attempts: number;
 };
 
+/** The embedder with its defaults filled in. */
+export type FilledEmbedder = EmbedderConfig & {
+  readonly kind: 'onnx' | 'hash' | 'tei' | 'openai' | 'cohere';
+  readonly threads: number;
+  readonly tokenizer: 'bge' | 'file' | 'approximate';
+  readonly maxConcurrency: number;
+  readonly timeoutMs: number;
+  readonly hedgeAfterMs: number;
+};
+
+type Filled<T, K extends keyof T> = T & { readonly [P in K]-?: NonNullable<T[P]> };
+
+/** The engines of the cluster profile with their defaults filled in. */
+export interface ClusterEngines {
+  readonly kafka: Filled<
+    KafkaConfig,
+    'client' | 'partitions' | 'replicationFactor' | 'maxRecordBytes' | 'compactionLagMs' | 'tls'
+  >;
+  readonly elasticsearch: Filled<
+    ElasticsearchConfig,
+    'alias' | 'shards' | 'replicas' | 'refreshIntervalMs' | 'analyzer'
+  >;
+  readonly redis: Filled<RedisConfig, 'prefix' | 'timeoutMs'>;
+}
+
 /** The config as code sees it: every default filled in, `${NAME}` resolved, `dataDir` absolute. */
 export type ResolvedConfig = {
   readonly profile: 'embedded' | 'cluster';
+  /** With profile cluster, and only then. */
+  readonly cluster?: ClusterEngines;
+  readonly connect?: ConnectConfig;
+  readonly schemaRegistry?: SchemaRegistryConfig;
   readonly dataDir: string;
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
   readonly shutdownTimeoutMs: number;
@@ -319,7 +380,7 @@ export type ResolvedConfig = {
   readonly log: { readonly partitions: number; readonly retentionMs: number };
   readonly sources: readonly SourceConfig[];
   readonly pipeline: FilledPipeline;
-  readonly embedder: { readonly kind: 'onnx' | 'hash'; readonly threads: number };
+  readonly embedder: FilledEmbedder;
   readonly reranker: { readonly kind: 'none' };
   readonly generator: { readonly kind: 'extractive' };
 };

@@ -1,44 +1,28 @@
-import type { ConfigFile, SourceConfig, TableConfig } from './config.ts';
-
-/** A fault between keys that each are well-formed; `path` says where it is shown. */
-export interface CrossFault {
-  readonly path: string;
-  readonly problem: string;
-}
-
-/**
- * A config in which every well-formed key is present. Faulty ones are missing, so that the checks between keys still find what they
- * can in the same run.
- */
-export type PartialConfig = {
-  readonly [K in keyof ConfigFile]?: K extends 'sources' ? readonly (SourceConfig | undefined)[] : ConfigFile[K];
-};
+import { checkEmbedder, checkProfile } from './cluster-checks.ts';
+import type { ConfigFile, TableConfig } from './config.ts';
+import { parseUrl, type CrossFault, type PartialConfig } from './cross-fault.ts';
 
 /** Shortest HS256 secret, bytes: RFC 7518 3.2 asks for a key as long as the hash. */
 const MIN_JWT_SECRET_BYTES = 32;
 
 /** Checks that need more than one key, or more than a form. Pure. */
 export function crossCheck(config: PartialConfig): readonly CrossFault[] {
-  return [...checkProfile(config), ...checkAuth(config), ...checkSources(config), ...checkPipeline(config)];
+  return [
+    ...checkProfile(config),
+    ...checkEmbedder(config),
+    ...checkAuth(config),
+    ...checkSources(config),
+    ...checkPipeline(config),
+  ];
 }
 
-/** What comes with the cluster profile and is refused until then. */
+/** What comes with later versions and is refused until then. */
 export function foreseenKey(path: string, value: string | undefined): string | undefined {
-  const sentence = (what: string) => `${what} comes with the cluster profile, not in this version`;
-  const clusterKeys = ['kafka', 'elasticsearch', 'redis', 'connect'];
-  if (value === undefined) return clusterKeys.includes(path) ? sentence(`\`${path}\``) : undefined;
   const kinds: Readonly<Record<string, readonly string[]>> = {
-    'embedder.kind': ['tei', 'openai', 'cohere'],
     'reranker.kind': ['cohere', 'tei', 'onnx'],
     'generator.kind': ['tgi', 'openai'],
   };
-  const isSourceKind = /^sources\[\d+\]\.kind$/.test(path) && value === 'debezium';
-  return isSourceKind || kinds[path]?.includes(value) ? sentence(`kind \`${value}\``) : undefined;
-}
-
-function* checkProfile(config: PartialConfig): Generator<CrossFault> {
-  if (config.profile === 'cluster')
-    yield { path: 'profile', problem: 'the cluster profile is not in this version; use `embedded`' };
+  return value !== undefined && kinds[path]?.includes(value) ? `kind \`${value}\` is not in this version` : undefined;
 }
 
 /** Whether only this machine can reach an address. */
@@ -99,8 +83,8 @@ function* checkSources({ sources }: PartialConfig): Generator<CrossFault> {
     if (typeof first === 'number')
       yield { path: `${path}.name`, problem: `${JSON.stringify(source.name)} is also the name of sources[${first}]` };
     else if (source.name) names.set(source.name, index);
-    if (source.kind !== 'postgres') continue;
-    yield* checkConnection(source.connection, `${path}.connection`);
+    if (source.kind === 'webhook') continue;
+    if (source.kind === 'postgres') yield* checkConnection(source.connection, `${path}.connection`);
     yield* checkTables(source.tables, `${path}.tables`);
     const slotOwner = source.slot && slots.get(source.slot);
     if (typeof slotOwner === 'number')
@@ -141,8 +125,4 @@ function* checkPipeline({ pipeline }: PartialConfig): Generator<CrossFault> {
       path: 'pipeline.chunk.overlapTokens',
       problem: `expected less than half of maxTokens (${maxTokens}), in tokens; got ${overlapTokens}`,
     };
-}
-
-function parseUrl(text: string): URL | undefined {
-  return URL.canParse(text) ? new URL(text) : undefined;
 }

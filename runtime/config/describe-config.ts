@@ -11,7 +11,8 @@ export function describeConfig(config: ResolvedConfig): string {
 
 /** The config in force as a plain value in which no secret is left. */
 export function redactConfig(config: ResolvedConfig): unknown {
-  return redact(configShape, config);
+  const { cluster, ...rest } = config;
+  return redact(configShape, { ...rest, ...cluster });
 }
 
 function redact(shape: Shape | undefined, value: unknown): unknown {

@@ -84,7 +84,14 @@ describe('a good config', () => {
         maxBatchBytes: 4_194_304,
         attempts: 5,
       },
-      embedder: { kind: 'onnx', threads: 0 },
+      embedder: {
+        kind: 'onnx',
+        threads: 0,
+        tokenizer: 'bge',
+        maxConcurrency: 64,
+        timeoutMs: 30_000,
+        hedgeAfterMs: 0,
+      },
       reranker: { kind: 'none' },
       generator: { kind: 'extractive' },
     });
@@ -167,30 +174,73 @@ sources:
   test('a fault of one kind of source shows nothing of the other kinds', () => {
     expect(faultsOf('sources: [{ name: a, kind: postgers, url: x }]')).toMatchInlineSnapshot(`
       "freshet.yaml has a fault:
-        freshet.yaml:1:28  sources[0].kind: expected one of \`postgres\`, \`webhook\`; got "postgers"; did you mean \`postgres\`?"
+        freshet.yaml:1:28  sources[0].kind: expected one of \`postgres\`, \`webhook\`, \`debezium\`; got "postgers"; did you mean \`postgres\`?"
     `);
     expect(faultsOf('sources: [{ name: a }]')).toMatchInlineSnapshot(`
       "freshet.yaml has a fault:
-        freshet.yaml:1:11  sources[0].kind: missing; expected one of \`postgres\`, \`webhook\`"
+        freshet.yaml:1:11  sources[0].kind: missing; expected one of \`postgres\`, \`webhook\`, \`debezium\`"
     `);
   });
 
-  test('what comes with the cluster profile says so', () => {
-    const text = `profile: cluster
-kafka: { brokers: [localhost:9092] }
-embedder: { kind: tei, url: http://localhost }
-reranker: { kind: cohere }
+  test('kinds of later versions say so', () => {
+    const text = `reranker: { kind: cohere }
 generator: { kind: openai }
-sources: [{ name: a, kind: debezium }]`;
+sources: []`;
     expect(faultsOf(text)).toMatchInlineSnapshot(`
-      "freshet.yaml has 6 faults:
-        freshet.yaml:1:10  profile: the cluster profile is not in this version; use \`embedded\`
-        freshet.yaml:2:1  kafka: \`kafka\` comes with the cluster profile, not in this version
-        freshet.yaml:3:19  embedder.kind: kind \`tei\` comes with the cluster profile, not in this version
-        freshet.yaml:4:19  reranker.kind: kind \`cohere\` comes with the cluster profile, not in this version
-        freshet.yaml:5:20  generator.kind: kind \`openai\` comes with the cluster profile, not in this version
-        freshet.yaml:6:28  sources[0].kind: kind \`debezium\` comes with the cluster profile, not in this version"
+      "freshet.yaml has 3 faults:
+        freshet.yaml:1:19  reranker.kind: kind \`cohere\` is not in this version
+        freshet.yaml:2:20  generator.kind: kind \`openai\` is not in this version
+        freshet.yaml:3:10  sources: expected a list of maps, at least one; got an empty one"
     `);
+  });
+
+  test('the cluster profile names every engine that is missing, and what its sources need', () => {
+    const text = `profile: cluster
+kafka: { brokers: [localhost] }
+elasticsearch: { nodes: [localhost:9200], username: me, apiKey: x }
+embedder: { kind: tei, model: bge }
+sources: [{ name: a, kind: debezium, format: avro, connection: 'oracle://db', tables: [{ table: public.a, body: b }] }]`;
+    expect(faultsOf(text)).toMatchInlineSnapshot(`
+      "freshet.yaml has 10 faults:
+        freshet.yaml:1:1  redis: missing; the profile \`cluster\` needs \`redis\`
+        freshet.yaml:1:1  connect: missing; the source \`a\` of kind debezium needs \`connect\`
+        freshet.yaml:2:20  kafka.brokers[0]: expected \`host:port\`
+        freshet.yaml:3:16  elasticsearch: \`username\` and \`password\` go together
+        freshet.yaml:3:26  elasticsearch.nodes[0]: expected a URL that begins with http:// or https://
+        freshet.yaml:3:65  elasticsearch.apiKey: contradicts \`username\`; one of them is enough
+        freshet.yaml:4:11  embedder.url: missing; kind \`tei\` needs it
+        freshet.yaml:4:31  embedder.model: means nothing to kind \`tei\`; leave it out
+        freshet.yaml:5:46  sources[0].format: \`avro\` needs \`schemaRegistry\`
+        freshet.yaml:5:64  sources[0].connection: expected a URL that begins with postgres://, mysql://, mariadb:// or mongodb://"
+    `);
+  });
+
+  test('engines of the cluster profile are refused in the embedded one', () => {
+    const text = `kafka: { brokers: [localhost:9092] }
+sources: [{ name: a, kind: debezium, connection: postgres://db/a, tables: [{ table: public.a, body: b }] }]`;
+    expect(faultsOf(text)).toMatchInlineSnapshot(`
+      "freshet.yaml has 2 faults:
+        freshet.yaml:1:8  kafka: is of the profile \`cluster\`; set \`profile: cluster\`, or leave it out
+        freshet.yaml:2:28  sources[0].kind: \`debezium\` needs the profile \`cluster\`; in the embedded one \`postgres\` reads a database by itself"
+    `);
+  });
+
+  test('a cluster config is filled in: the partitions of the log are those of Kafka', () => {
+    const text = `profile: cluster
+kafka: { brokers: ['localhost:9092'], partitions: 12 }
+elasticsearch: { nodes: ['http://localhost:9200'] }
+redis: { url: 'redis://localhost' }
+sources: [{ name: a, kind: webhook, signature: { scheme: standard-webhooks, secret: whsec_eA== } }]`;
+    const { cluster, log } = parseConfig(text, {}, 'freshet.yaml');
+    expect(log.partitions).toBe(12);
+    expect(cluster?.elasticsearch).toEqual({
+      nodes: ['http://localhost:9200'],
+      alias: 'freshet',
+      shards: 3,
+      replicas: 1,
+      refreshIntervalMs: 1_000,
+      analyzer: 'standard',
+    });
   });
 
   test('duplicate keys, sources and tables', () => {

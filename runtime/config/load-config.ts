@@ -5,8 +5,9 @@ import { InvalidConfig, type ConfigFault } from '../errors.ts';
 import { checkConfig } from './check-config.ts';
 import type { ConfigNode, Place } from './config-node.ts';
 import { parseNodes } from './config-node.ts';
-import { Config, type ConfigFile, type ResolvedConfig } from './config.ts';
-import { crossCheck, foreseenKey, type PartialConfig } from './cross-checks.ts';
+import { Config, type ClusterEngines, type ConfigFile, type ResolvedConfig } from './config.ts';
+import { crossCheck, foreseenKey } from './cross-checks.ts';
+import type { PartialConfig } from './cross-fault.ts';
 import type { Environment } from './environment-references.ts';
 import { configShape } from './shape.ts';
 
@@ -58,8 +59,12 @@ function resolved(config: ConfigFile, env: Environment, file: string): ResolvedC
   const filled = config as ResolvedConfig & ConfigFile;
   const hasCredentials = config.auth?.jwt !== undefined || (config.auth?.apiKeys?.length ?? 0) > 0;
   const mode = hasCredentials ? 'required' : 'none';
+  const { kafka, elasticsearch, redis, ...rest } = filled as ResolvedConfig & ConfigFile & Partial<ClusterEngines>;
+  // crossCheck has seen to it that all three are there.
+  const cluster = kafka && elasticsearch && redis ? { kafka, elasticsearch, redis } : undefined;
   return {
-    ...filled,
+    ...rest,
+    ...(cluster && { cluster, log: { ...rest.log, partitions: cluster.kafka.partitions } }),
     auth: { ...filled.auth, mode },
     dataDir: override ? resolve(override) : resolve(dirname(file), filled.dataDir),
   };

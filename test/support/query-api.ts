@@ -44,7 +44,14 @@ export const QUERY_CONFIG: ResolvedConfig = {
     maxBatchBytes: 1_000_000,
     attempts: 3,
   },
-  embedder: { kind: 'hash', threads: 1 },
+  embedder: {
+    kind: 'hash',
+    threads: 1,
+    tokenizer: 'bge',
+    maxConcurrency: 1,
+    timeoutMs: 1_000,
+    hedgeAfterMs: 0,
+  },
   reranker: { kind: 'none' },
   generator: { kind: 'extractive' },
 };
