@@ -42,17 +42,21 @@ export function versionOf(name: ArtifactName): string {
   return artifacts[name][0].split(':')[2] ?? '';
 }
 
+const verified = new Map<ArtifactName, Promise<string>>();
 let last: Promise<unknown> = Promise.resolve();
 
 /**
- * The folder with an artifact's files, downloaded by Maven unless it is there. Every file is compared with `checksums.json` at every
- * call (0.4 s for all of them), so that neither a changed download nor a changed cache is ever run.
+ * The folder with an artifact's files, downloaded by Maven unless it is there. Every file is compared with `checksums.json` when a process
+ * first asks (1 s for all of them), so that neither a changed download nor a changed cache is ever run.
  * @throws Error when Maven is missing or fails for good, or a file is not the one that is expected.
  */
 export function artifactFolder(name: ArtifactName): Promise<string> {
+  const known = verified.get(name);
+  if (known) return known;
   // One after the other: two Mavens that fill one empty repository get in each other's way.
   const folder = last.then(() => verifiedFolder(name));
-  last = folder.catch(() => undefined);
+  verified.set(name, folder);
+  last = folder.catch(() => verified.delete(name));
   return folder;
 }
 

@@ -105,7 +105,7 @@ describe('private engines', () => {
     await using engine = await startConnect({ dir: folder.path, brokers, group });
     const get = async (path: string) => (await fetch(engine.url + path)).json();
     const plugins = (await get('/connector-plugins')) as { class: string; type: string }[];
-    const sources = plugins.filter((each) => each.type === 'source').map((each) => each.class.split('.').at(-1));
+    const sources = plugins.filter((each) => each.type === 'source').map((each) => each.class.split('.').at(-1) ?? '');
     expect(sources.toSorted()).toEqual(['MariaDbConnector', 'MongoDbConnector', 'MySqlConnector', 'PostgresConnector']);
     await engine.kill('SIGKILL');
     await engine.restart();
