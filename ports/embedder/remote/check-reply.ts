@@ -24,7 +24,8 @@ export function checkReply(vectors: readonly Float32Array[], count: number, dime
 function usable(vector: Float32Array, dimensions: number): Float32Array | undefined {
   let square = 0;
   for (const value of vector) square += value * value;
-  if (Math.abs(square - 1) > UNIT_TOLERANCE && square > 0 && Number.isFinite(square)) {
+  if (Math.abs(square - 1) <= UNIT_TOLERANCE) return vector;
+  if (square > 0 && Number.isFinite(square)) {
     const scale = 1 / Math.sqrt(square);
     for (let i = 0; i < vector.length; i++) vector[i] = (vector[i] ?? 0) * scale;
   }

@@ -2,9 +2,16 @@ import type { Clock } from '../../../runtime/clock.ts';
 
 /** Requests at once before anything is known. */
 const INITIAL_LIMIT = 2;
-/** Requests that may wait in the server before the limit stops growing, and before it shrinks: enough that no stream of it idles. */
+/** Requests that should wait in the server, so that no stream of it idles, and how many at least are too many. */
 const MIN_QUEUE = 1.5;
 const MAX_QUEUE = 3;
+/**
+ * Latency by unloaded latency up to which the limit grows, and beyond which it shrinks. Part of a loaded latency is not the server's queue
+ * but parsing on a busy machine; a limit without this tolerance was measured to leave half of four streams idle. A query waits in the
+ * server for less than one batch.
+ */
+const TOLERATED_SLOWDOWN = 1.5;
+const MAX_SLOWDOWN = 1.8;
 /** What is left of the limit when the server refuses for load. */
 const BACKOFF = 0.7;
 /** How long a limit that was refused is not tried again; doubles with each refusal up to the maximum. */
@@ -13,6 +20,8 @@ const MAX_HOLD_MS = 300_000;
 /** How often the unloaded latency is measured anew: at least this far apart, and this many latencies. */
 const MIN_PROBE_INTERVAL_MS = 30_000;
 const PROBE_INTERVAL_LATENCIES = 100;
+/** Latencies below this are the network's and the clock's, not work. */
+const MIN_LATENCY_MS = 0.1;
 /** Step between the classes of batch size that have a latency of their own. */
 const SIZE_STEP = 1.25;
 
@@ -27,7 +36,7 @@ export interface LatencySample {
 }
 
 /**
- * How many requests to have in flight: as many as the server works on at once and one to three more, found by TCP Vegas' estimate (Brakmo
+ * How many requests to have in flight: as many as the server works on at once and a few more, found by TCP Vegas' estimate (Brakmo
  * and Peterson 1995, as in Netflix' concurrency-limits): of `limit` requests, `limit x (1 - unloaded latency / latency)` wait in a
  * queue. Up to that point more requests bring more vectors, beyond it only longer waits. Starts by doubling, then moves by one per
  * round of replies.
@@ -45,6 +54,7 @@ export class ConcurrencyLimit {
   #doubling = true;
   /** Grows with every change of the limit, so that replies to older requests are not taken for its effect. */
   #generation = 0;
+  /** Latency by unloaded latency, of the replies of the round. */
   #round: number[] = [];
   #saturated = false;
   #unloadedMs = new Map<number, number>();
@@ -87,7 +97,7 @@ export class ConcurrencyLimit {
     if (!this.#unloadedMs.has(size) && inFlight > Math.max(1, this.#limit / 2)) return;
     const unloadedMs = Math.min(tookMs, this.#unloadedMs.get(size) ?? Infinity);
     this.#unloadedMs.set(size, unloadedMs);
-    this.#round.push(unloadedMs / Math.max(tookMs, Number.MIN_VALUE));
+    this.#round.push(tookMs / Math.max(unloadedMs, MIN_LATENCY_MS));
     if (inFlight >= this.#limit) this.#saturated = true;
     if (this.#round.length >= this.#limit) this.#endRound(tookMs);
   }
@@ -106,8 +116,9 @@ export class ConcurrencyLimit {
   }
 
   #endRound(tookMs: number): void {
-    const middle = this.#round.toSorted((a, b) => a - b)[this.#round.length >> 1] ?? 1;
-    const queued = this.#limit * (1 - middle);
+    // By Little's law the mean counts what waits exactly; a median does not, where requests come and go in step.
+    const slowdown = this.#round.reduce((sum, ratio) => sum + ratio, 0) / this.#round.length;
+    const queued = this.#limit * (1 - 1 / Math.max(1, slowdown));
     const now = this.#clock.monotonicMs();
     if (this.#ceiling < this.#max && now >= this.#heldUntilMs) {
       this.#ceiling++;
@@ -116,10 +127,15 @@ export class ConcurrencyLimit {
     const saturated = this.#saturated;
     this.#round = [];
     this.#saturated = false;
-    if (queued > MIN_QUEUE) this.#doubling = false;
-    if (queued > MAX_QUEUE) this.#set(Math.max(1, this.#limit - 1));
+    const enough = queued >= MIN_QUEUE && slowdown >= TOLERATED_SLOWDOWN;
+    if (enough && this.#doubling) {
+      // Doubling went past the mark by a factor that is known now: `limit / slowdown` is what the server works on.
+      this.#doubling = false;
+      const found = this.#limit / slowdown;
+      this.#set(Math.min(this.#limit, Math.ceil(Math.max(found + MIN_QUEUE, found * TOLERATED_SLOWDOWN))));
+    } else if (queued > MAX_QUEUE && slowdown > MAX_SLOWDOWN) this.#set(Math.max(1, this.#limit - 1));
     else if (saturated && now >= this.#nextProbeMs && this.#limit > 1) this.#startProbe(tookMs, now);
-    else if (saturated && queued < MIN_QUEUE) {
+    else if (saturated && !enough) {
       const grown = Math.min(this.#doubling ? this.#limit * 2 : this.#limit + 1, this.#ceiling);
       if (grown !== this.#limit) this.#set(grown);
     }

@@ -68,6 +68,11 @@ export class KnownTexts {
     this.#doubtful = CHECKS_AFTER_DOUBT;
   }
 
+  /** Whether the next request carries a known text, so that a place is left for it. */
+  get isDue(): boolean {
+    return this.#doubtful > 0 || this.#untilCheck === 0;
+  }
+
   /** A known text for a request of `count` texts, when its turn has come. One text alone has no order. */
   passengerFor(count: number): Passenger | undefined {
     if (count < 2) return undefined;

@@ -1,8 +1,10 @@
 import type { Tokenizer } from '../embedder.ts';
 
-/** Half of a surrogate pair: JSON parsers outside JavaScript refuse it, and with it the whole batch. */
-const LONE_SURROGATES = /\p{Surrogate}/gu;
-const REPLACEMENT = '\ufffd';
+/** What every Node that we support has, and the library that we compile against does not know yet (ES2024). */
+interface WellFormable {
+  isWellFormed(): boolean;
+  toWellFormed(): string;
+}
 /** TEI and OpenAI refuse an empty text, and with it the whole batch; white space they embed, as nothing but special tokens. */
 const BLANK = ' ';
 /** [CLS] and [SEP], or what the model has for them. */
@@ -20,10 +22,16 @@ export interface PreparedText {
  * model reads. `maxTokens` does not count special tokens.
  */
 export function prepareText(text: string, prefix: string, tokenizer: Tokenizer, maxTokens: number): PreparedText {
-  const whole = (prefix + text).replace(LONE_SURROGATES, REPLACEMENT);
+  const whole = wellFormed(prefix + text);
   if (whole === '') return { text: BLANK, tokens: SPECIAL_TOKENS };
   const tokens = tokenizer.count(whole);
   if (tokens <= maxTokens) return { text: whole, tokens: tokens + SPECIAL_TOKENS };
   const end = tokenizer.starts(whole)[maxTokens] ?? whole.length;
   return { text: whole.slice(0, end), tokens: maxTokens + SPECIAL_TOKENS };
+}
+
+/** Half of a surrogate pair becomes U+FFFD: JSON parsers outside JavaScript refuse it, and with it the whole batch. */
+function wellFormed(text: string): string {
+  const formable = text as string & WellFormable;
+  return formable.isWellFormed() ? text : formable.toWellFormed();
 }

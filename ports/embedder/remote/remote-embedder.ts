@@ -110,7 +110,7 @@ export class RemoteEmbedder implements Embedder {
   #waitingText(text: string, call: Call, index: number): WaitingText {
     const { tokenizer, prefixes, maxSentTokens } = this.#options;
     const prepared = prepareText(text, prefixes[call.kind], tokenizer, maxSentTokens);
-    return { ...prepared, call, index, failures: 0, overloads: 0, rejections: 0, maxCompany: Infinity };
+    return { ...prepared, call, index, failures: 0, overloads: 0, rejections: 0, arrival: 0, maxCompany: Infinity };
   }
 
   /** Why a call is not even taken. Passages wait for a service that may come back; a query's caller has something else to do. */
@@ -164,7 +164,7 @@ export class RemoteEmbedder implements Embedder {
     if (stranger) this.#identity.doubt();
     const confirmation = await this.#identity.confirm(servedBy, this.#closing.signal);
     if (confirmation instanceof ModelMismatch) {
-      this.#end(confirmation);
+      this.#end(confirmation, batch.texts);
       this.#raise(confirmation);
     } else if (confirmation === 'unknown') {
       this.#onFailed(batch.texts, 'it does not say which model it serves', 'failing');
@@ -198,7 +198,7 @@ export class RemoteEmbedder implements Embedder {
       const error = new ModelMismatch(
         `The ${this.#options.endpoint.name} embedder gives known texts other vectors than before: its model changed.`,
       );
-      this.#end(error);
+      this.#end(error, texts);
       this.#raise(error);
       return;
     }
@@ -306,10 +306,10 @@ export class RemoteEmbedder implements Embedder {
     call.reject(reason);
   }
 
-  /** No more calls, and none that waits will be served. */
-  #end(error: FreshetError): void {
+  /** No more calls, and none that waits will be served. @param settling texts of a request that the scheduler has given back. */
+  #end(error: FreshetError, settling: readonly WaitingText[] = []): void {
     this.#ended ??= error;
-    for (const { call } of this.#scheduler.close()) this.#fail(call, error);
+    for (const { call } of [...settling, ...this.#scheduler.close()]) this.#fail(call, error);
     this.#closing.abort(error);
   }
 

@@ -21,6 +21,8 @@ export interface WaitingText extends PreparedText {
   overloads: number;
   /** Times it came back without a usable vector, or was refused. */
   rejections: number;
+  /** Order of arrival; set by `WaitingTexts`. */
+  arrival: number;
   /** Largest batch that it may share: 1 after it was refused alone or got a bad vector. */
   maxCompany: number;
 }
@@ -50,7 +52,6 @@ export class WaitingTexts {
   #head = 0;
   /** The oldest passages, shortest first. */
   #window: WaitingText[] = [];
-  readonly #arrivals = new WeakMap<WaitingText, number>();
   #arrived = 0;
   #returned = 0;
 
@@ -69,7 +70,7 @@ export class WaitingTexts {
 
   add(texts: readonly WaitingText[]): void {
     for (const text of texts) {
-      this.#arrivals.set(text, this.#arrived++);
+      text.arrival = this.#arrived++;
       if (text.call.kind === 'query') this.#queries.push(text);
       else this.#passages.push(text);
     }
@@ -78,7 +79,7 @@ export class WaitingTexts {
   /** Puts texts that were sent in vain before all others of their kind. */
   putBack(texts: readonly WaitingText[]): void {
     for (const text of texts.toReversed()) {
-      this.#arrivals.set(text, --this.#returned);
+      text.arrival = --this.#returned;
       if (text.call.kind === 'query') this.#queries.unshift(text);
       else this.#window.push(text);
     }
@@ -94,21 +95,24 @@ export class WaitingTexts {
     return all;
   }
 
-  /** The next request's texts; undefined when none wait. */
-  take(): Batch | undefined {
-    const queries = this.#takeQueries();
+  /** The next request's texts; undefined when none wait. @param reserved how many places are left free. */
+  take(reserved = 0): Batch | undefined {
+    const queries = this.#takeQueries(reserved);
     if (queries.length > 0) return batchOf('query', queries);
-    const passages = this.#takePassages();
+    const passages = this.#takePassages(reserved);
     return passages.length > 0 ? batchOf('passage', passages) : undefined;
   }
 
-  #takeQueries(): readonly WaitingText[] {
+  #takeQueries(reserved: number): readonly WaitingText[] {
     const taken: WaitingText[] = [];
     let longest = 0;
     for (let next = this.#queries[0]; next; next = this.#queries[0]) {
       if (!next.call.settled) {
         longest = Math.max(longest, next.tokens);
-        if (taken.length > 0 && !this.#fits(taken.length + 1, longest, Math.min(next.maxCompany, companyOf(taken)))) {
+        if (
+          taken.length > 0 &&
+          !this.#fits(taken.length + 1 + reserved, longest, Math.min(next.maxCompany, companyOf(taken)))
+        ) {
           break;
         }
         taken.push(next);
@@ -118,11 +122,13 @@ export class WaitingTexts {
     return taken;
   }
 
-  #takePassages(): readonly WaitingText[] {
+  #takePassages(reserved: number): readonly WaitingText[] {
     this.#refill();
     const window = this.#window;
     let oldest = 0;
-    for (let i = 1; i < window.length; i++) if (this.#arrivalAt(i) < this.#arrivalAt(oldest)) oldest = i;
+    for (let i = 1; i < window.length; i++) {
+      if ((window[i]?.arrival ?? Infinity) < (window[oldest]?.arrival ?? Infinity)) oldest = i;
+    }
     const anchor = window[oldest];
     if (!anchor) return [];
     let from = oldest;
@@ -132,8 +138,9 @@ export class WaitingTexts {
       const shorter = window[from - 1];
       const longer = window[to];
       const longest = window[to - 1]?.tokens ?? 0;
-      const downFits = shorter && this.#fits(to - from + 1, longest, Math.min(company, shorter.maxCompany));
-      const upFits = longer && this.#fits(to - from + 1, longer.tokens, Math.min(company, longer.maxCompany));
+      const downFits = shorter && this.#fits(to - from + 1 + reserved, longest, Math.min(company, shorter.maxCompany));
+      const upFits =
+        longer && this.#fits(to - from + 1 + reserved, longer.tokens, Math.min(company, longer.maxCompany));
       if (!downFits && !upFits) break;
       const nearerBelow = downFits && (!upFits || anchor.tokens - shorter.tokens <= longer.tokens - anchor.tokens);
       company = Math.min(company, (nearerBelow ? shorter : longer)?.maxCompany ?? 1);
@@ -156,12 +163,7 @@ export class WaitingTexts {
       this.#passages = this.#passages.slice(this.#head);
       this.#head = 0;
     }
-    this.#window.sort((a, b) => a.tokens - b.tokens || (this.#arrivals.get(a) ?? 0) - (this.#arrivals.get(b) ?? 0));
-  }
-
-  #arrivalAt(index: number): number {
-    const text = this.#window[index];
-    return (text && this.#arrivals.get(text)) ?? 0;
+    this.#window.sort((a, b) => a.tokens - b.tokens || a.arrival - b.arrival);
   }
 
   #fits(count: number, longest: number, company: number): boolean {
