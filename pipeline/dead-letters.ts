@@ -8,7 +8,7 @@ import type { DeadLetter } from '../schemas/dead-letter.ts';
 import { parseDocumentId, type DocumentId } from '../schemas/ids.ts';
 import { DEAD_LETTERS_TOPIC } from '../schemas/topics.ts';
 import { parseVersion, type SourceVersion } from '../schemas/version.ts';
-import { versionOf } from './records.ts';
+import { identityOf } from './records.ts';
 
 /** A record that cannot go on, with the stage and the error that said so. */
 export interface Rejection {
@@ -185,8 +185,7 @@ function parse(record: LogRecord | undefined): DeadLetter | undefined {
 }
 
 function deadLetter({ record, stage, error }: Rejection, at: number): DeadLetter {
-  const key = parseDocumentId(record.key);
-  const version = versionOf(record);
+  const { id: documentId, version } = identityOf(record) ?? {};
   return {
     id: `${record.topic}/${record.partition}/${record.offset}`,
     state: 'open',
@@ -194,8 +193,8 @@ function deadLetter({ record, stage, error }: Rejection, at: number): DeadLetter
     code: error.code,
     message: error.message,
     attempts: 1,
-    source: key?.source ?? '',
-    ...(key && { documentId: record.key }),
+    source: (documentId && parseDocumentId(documentId)?.source) ?? '',
+    ...(documentId !== undefined && { documentId }),
     ...(version !== undefined && { version: version.toString() }),
     pointer: { topic: record.topic, partition: record.partition, offset: record.offset.toString() },
     payloadHash: createHash('sha256')

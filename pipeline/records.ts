@@ -1,7 +1,7 @@
 import type { AppendRecord, LogRecord } from '../ports/log/log.ts';
 import type { DocumentChange } from '../schemas/document.ts';
 import { encodeDocumentChange } from '../schemas/documents-codec.ts';
-import type { DocumentId } from '../schemas/ids.ts';
+import { parseDocumentId, type DocumentId } from '../schemas/ids.ts';
 import { DOCUMENTS_TOPIC, VERSION_HEADER } from '../schemas/topics.ts';
 import { parseVersion, type SourceVersion } from '../schemas/version.ts';
 
@@ -14,6 +14,27 @@ export function versionOf(record: Pick<LogRecord, 'headers'>): SourceVersion | u
 /** Whether a record is a marker of positions or ranges, by its key: no document id begins like this. */
 export function isMarker({ key }: Pick<LogRecord, 'key'>): boolean {
   return key.startsWith('~');
+}
+
+/** Which version of which document a record is about. */
+export interface RecordIdentity {
+  readonly id: DocumentId;
+  readonly version?: SourceVersion | undefined;
+}
+
+/** Of records whose key and headers do not say it, once they have been read: Debezium keys by columns and knows no version. */
+const identities = new WeakMap<object, RecordIdentity>();
+
+/** Keeps what reading a record has shown, for as long as the record is worked on: a dead letter of it is found by document. */
+export function identify(record: LogRecord, identity: RecordIdentity): void {
+  identities.set(record, identity);
+}
+
+/** What the record is about; undefined for markers, and for records that nobody has been able to read. */
+export function identityOf(record: LogRecord): RecordIdentity | undefined {
+  const known = identities.get(record);
+  if (known || !parseDocumentId(record.key)) return known;
+  return { id: record.key as DocumentId, version: versionOf(record) };
 }
 
 /** A value of `freshet.documents` as a record. Markers stay on the partition they came through. */

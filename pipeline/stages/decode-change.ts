@@ -1,18 +1,23 @@
 import type { Log, LogRecord } from '../../ports/log/log.ts';
+import type { SchemaRegistry } from '../../ports/schema-registry/schema-registry.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { TableConfig } from '../../runtime/config/config.ts';
 import { classify, DocumentTooLarge, MappingFailed, RecordUnreadable } from '../../runtime/errors.ts';
 import type { Document, DocumentChange, Tombstone } from '../../schemas/document.ts';
-import { envelopeVersion, NEW_KEY_HEADER, OLD_KEY_HEADER, type Envelope, type Row } from '../../schemas/envelope.ts';
-import { documentId, parseDocumentId, type DocumentId } from '../../schemas/ids.ts';
+import { parseDocumentId, type DocumentId } from '../../schemas/ids.ts';
+import type { Marker } from '../../schemas/marker.ts';
 import { parseVersion } from '../../schemas/version.ts';
 import type { HookRecord } from '../../schemas/webhook-event.ts';
 import type { DeadLetters } from '../dead-letters.ts';
-import { columnText, wellFormed } from '../mapping/column-text.ts';
-import { EarlierVersions, type KeyChange, type LookBack } from '../mapping/earlier-versions.ts';
+import { wellFormed } from '../mapping/column-text.ts';
+import { rowTypes } from '../mapping/connect-schema.ts';
+import { debeziumChange } from '../mapping/debezium-change.ts';
+import { EarlierVersions, type LookBack } from '../mapping/earlier-versions.ts';
 import { DEFAULT_TENANT, hasUnavailable, projectRow } from '../mapping/project-row.ts';
-import { readSourceRecord, type SourceRecord } from '../mapping/read-record.ts';
-import { versionOf } from '../records.ts';
+import { readSourceRecords, type SourceRecord } from '../mapping/read-record.ts';
+import { ownChange, sourceOf, type RowChange, type TableCleared } from '../mapping/source-change.ts';
+import { TableLayouts } from '../mapping/table-layouts.ts';
+import { identify, identityOf } from '../records.ts';
 import { Blocked, drop, emit, reject, type Stage, type Verdict } from '../stage.ts';
 
 export interface DecodeChangeOptions {
@@ -20,6 +25,8 @@ export interface DecodeChangeOptions {
   readonly tables: ReadonlyMap<string, TableConfig>;
   readonly log: Log;
   readonly deadLetters: Pick<DeadLetters, 'parked'>;
+  /** Where the schemas of Avro records are; absent: such records are parked. */
+  readonly schemaRegistry?: SchemaRegistry;
   readonly maxDocumentBytes: number;
   readonly clock: Clock;
 }
@@ -33,29 +40,36 @@ export interface DecodedChange {
   readonly partition: number;
 }
 
-/** A record that could be read, with what decides how it is decoded. */
+/** What a record says, whoever wrote it. */
+type Content =
+  | { readonly kind: 'marker'; readonly marker: Marker }
+  | { readonly kind: 'hook'; readonly hook: HookRecord }
+  | TableCleared
+  | RowChange;
+
+/** A record that could be read. */
 interface Readable {
   readonly record: LogRecord;
-  readonly content: SourceRecord;
-  readonly keyChange: KeyChange | undefined;
+  readonly content: Content;
   /** The row leaves out columns whose TOASTed value did not change. */
   readonly leavesOut: boolean;
 }
 
 /**
- * Turns records of source topics into changes of documents: projects rows by the config, orders them by version, carries
- * unchanged TOASTed columns and renamed documents over from the last version in `freshet.documents`.
+ * Turns records of source topics, our own connectors' and Debezium's alike, into changes of documents: projects rows by the config,
+ * orders them by version, carries unchanged TOASTed columns and renamed documents over from the last version in `freshet.documents`.
  */
 export function decodeChange(options: DecodeChangeOptions): Stage<LogRecord, DecodedChange> {
   const waiting = new Map<string, number>();
+  const layouts = new TableLayouts(options.log, options.clock);
 
   /** @throws Blocked while the first half of a key change, with the text, has yet to come through its own partition. */
-  function awaitFirstHalf({ record, keyChange, leavesOut }: Readable, index: number, earlier: EarlierVersions): void {
-    if (!keyChange || !leavesOut) return;
+  function awaitFirstHalf({ record, content, leavesOut }: Readable, index: number, earlier: EarlierVersions): void {
+    if (content.kind !== 'row' || !content.keyChange || !leavesOut) return;
     const place = `${record.topic}/${record.partition}/${record.offset}`;
     const sinceMs = waiting.get(place) ?? options.clock.monotonicMs();
     const isLong = options.clock.monotonicMs() - sinceMs > RENAME_WAIT_MS;
-    if (earlier.hasFirstHalf(keyChange) || isLong) return void waiting.delete(place);
+    if (earlier.hasFirstHalf(content.keyChange) || isLong) return void waiting.delete(place);
     waiting.set(place, sinceMs);
     throw new Blocked(index);
   }
@@ -63,15 +77,18 @@ export function decodeChange(options: DecodeChangeOptions): Stage<LogRecord, Dec
   return {
     name: 'decode-change',
     async run(records, signal) {
-      const read = records.map((record) => attempt(() => readable(record, options)));
+      const values = await readSourceRecords(records.map(withinLimit(options)), options.schemaRegistry, signal);
+      await layouts.refresh(debeziumSources(values), signal);
+      const read = records.map((record, index) => attempt(() => readable(record, values[index], layouts, options)));
       const earlier = await EarlierVersions.read(lookBack(read), options.log, options.deadLetters, signal);
-      return records.map(({ partition, value }, index): Verdict<DecodedChange> => {
+      return records.map((record, index): Verdict<DecodedChange> => {
+        const { partition } = record;
         const one = read[index];
-        if (value === null) return drop('filtered'); // Debezium's own tombstone behind a delete
-        if (!one || one instanceof Error) return park(records[index], one, earlier);
+        if (record.value === null) return drop('filtered'); // Debezium's own tombstone behind a delete
+        if (!one || one instanceof Error) return park(record, one, earlier);
         awaitFirstHalf(one, index, earlier);
         const changes = attempt(() => decode(one, earlier, options));
-        if (changes instanceof Error) return park(records[index], changes, earlier);
+        if (changes instanceof Error) return park(record, changes, earlier);
         if (changes.length === 0) return drop('superseded');
         for (const change of changes) earlier.remember(change);
         return emit(...changes.map((change) => ({ change, partition })));
@@ -81,85 +98,121 @@ export function decodeChange(options: DecodeChangeOptions): Stage<LogRecord, Dec
 }
 
 /** Rejects a record, and lets the later ones of its batch know that a version is missing. */
-function park(record: LogRecord | undefined, cause: unknown, earlier: EarlierVersions): Verdict<never> {
-  const version = record && versionOf(record);
-  if (record && version !== undefined) earlier.park(record.key as DocumentId, version);
+function park(record: LogRecord, cause: unknown, earlier: EarlierVersions): Verdict<never> {
+  const { id, version } = identityOf(record) ?? {};
+  if (id !== undefined && version !== undefined) earlier.park(id, version);
   return reject(classify(cause));
 }
 
+/** Leaves the value of a record that is too large unread. */
+function withinLimit({ maxDocumentBytes }: DecodeChangeOptions): (record: LogRecord) => Pick<LogRecord, 'value'> {
+  return ({ value }) => ({ value: value && value.byteLength <= maxDocumentBytes ? value : null });
+}
+
+function debeziumSources(values: readonly (SourceRecord | Error)[]): ReadonlySet<string> {
+  return new Set(
+    values.flatMap((value) =>
+      !(value instanceof Error) && value.kind === 'debezium' ? [value.envelope.source.name] : [],
+    ),
+  );
+}
+
 /** @throws RecordUnreadable, DocumentTooLarge */
-function readable(record: LogRecord, { tables, maxDocumentBytes }: DecodeChangeOptions): Readable {
+function readable(
+  record: LogRecord,
+  value: SourceRecord | Error | undefined,
+  layouts: TableLayouts,
+  { tables, maxDocumentBytes }: DecodeChangeOptions,
+): Readable {
   const bytes = record.value?.byteLength ?? 0;
   if (bytes > maxDocumentBytes)
     throw new DocumentTooLarge(`The record has ${bytes} bytes; pipeline.maxDocumentBytes allows ${maxDocumentBytes}.`);
-  const content = readSourceRecord(record);
-  const table = tables.get(record.topic);
-  const row = content.kind === 'envelope' ? content.envelope.after : null;
-  return {
-    record,
-    content,
-    keyChange: content.kind === 'envelope' ? keyChangeOf(record, content.envelope) : undefined,
-    leavesOut: table !== undefined && row !== null && hasUnavailable(row, table),
-  };
+  if (!value || value instanceof Error) throw value ?? new RecordUnreadable('The record is empty.');
+  const config = tables.get(record.topic);
+  const content = contentOf(record, value, config, layouts);
+  if (content.kind !== 'row') return { record, content, leavesOut: false };
+  identify(record, { id: content.id, version: content.version });
+  const leavesOut = config !== undefined && content.after !== null && hasUnavailable(content.after, config);
+  return { record, content, leavesOut };
+}
+
+function contentOf(
+  record: LogRecord,
+  value: SourceRecord,
+  config: TableConfig | undefined,
+  layouts: TableLayouts,
+): Content {
+  switch (value.kind) {
+    case 'marker':
+    case 'hook':
+      return value;
+    case 'envelope':
+      return ownChange(record, value.envelope);
+    case 'debezium': {
+      const layout = layouts.get(value.envelope.source.name, config?.table);
+      return debeziumChange(record, value.envelope, { config, layout, types: rowTypes(value.schema) });
+    }
+  }
 }
 
 function lookBack(read: readonly (Readable | Error)[]): LookBack {
   const ids = new Set<DocumentId>();
-  const keyChanges: KeyChange[] = [];
+  const keyChanges = [];
   for (const one of read) {
-    if (one instanceof Error) continue;
-    if (one.leavesOut) ids.add(one.record.key as DocumentId);
-    if (one.keyChange) keyChanges.push(one.keyChange);
+    if (one instanceof Error || one.content.kind !== 'row') continue;
+    if (one.leavesOut) ids.add(one.content.id);
+    if (one.content.keyChange) keyChanges.push(one.content.keyChange);
   }
   return { ids, keyChanges };
 }
 
-/** The key change that a record is one half of: the delete half names the new key, the create half the old one. */
-function keyChangeOf(record: LogRecord, envelope: Envelope): KeyChange | undefined {
-  const own = parseDocumentId(record.key);
-  const version = envelopeVersion(envelope);
-  const header = record.headers[NEW_KEY_HEADER] ?? record.headers[OLD_KEY_HEADER];
-  if (header === undefined || !own || version === undefined) return undefined;
-  const other = documentId({ ...own, key: Object.values(JSON.parse(header) as Row).map(columnText) });
-  const id = record.key as DocumentId;
-  return record.headers[NEW_KEY_HEADER] === undefined
-    ? { from: other, to: id, version }
-    : { from: id, to: other, version };
-}
-
 /** The changes that a record stands for; none when the document is known in this version or a newer one. */
 function decode(one: Readable, earlier: EarlierVersions, options: DecodeChangeOptions): readonly DocumentChange[] {
-  switch (one.content.kind) {
+  const { content, record } = one;
+  switch (content.kind) {
     case 'marker':
-      return [one.content.marker];
+      return [content.marker];
     case 'hook':
-      return [decodeHook(one.record, one.content.hook)];
-    case 'envelope':
-      return decodeEnvelope(one, one.content.envelope, earlier, options);
+      return [decodeHook(record, content.hook)];
+    case 'cleared':
+      return [cleared(record, content)];
+    case 'row':
+      return decodeRow(one, content, earlier, options);
   }
 }
 
-function decodeEnvelope(
-  { record, keyChange, leavesOut }: Readable,
-  envelope: Envelope,
+/** It holds at once, in whichever partition it is read: a row below its version is gone in any case. */
+function cleared(record: LogRecord, { source, table, version, position, committedAt }: TableCleared): DocumentChange {
+  return {
+    kind: 'remove-below',
+    source,
+    table,
+    version: version.toString(),
+    reason: 'truncate',
+    lane: `${record.topic}/${record.partition}`,
+    lanes: 1,
+    position,
+    committedAt,
+  };
+}
+
+function decodeRow(
+  { record, leavesOut }: Readable,
+  { id, source, version, position, committedAt, after, keyChange }: RowChange,
   earlier: EarlierVersions,
   options: DecodeChangeOptions,
 ): readonly DocumentChange[] {
   const table = options.tables.get(record.topic);
   if (!table) throw new MappingFailed(`No mapping for the topic ${record.topic}; its table has left the config.`);
-  const version = envelopeVersion(envelope);
-  if (version === undefined) throw new RecordUnreadable('/source/lsn is not a log sequence number.');
-  const { commitLsn: position, ts_ms: committedAt } = envelope.source;
-  const head = { ...origin(record), version, position, committedAt };
-  if (earlier.reaches(head.id, head.version)) return [];
-  if (envelope.op === 'd') {
+  const head = { id, source, version, position, committedAt };
+  if (earlier.reaches(id, version)) return [];
+  if (!after) {
     const carried = keyChange && earlier.toCarry(keyChange);
     return [...(carried ? [carried] : []), { kind: 'tombstone', ...head }];
   }
-  if (!envelope.after) throw new RecordUnreadable(`/after is null in a change of kind ${envelope.op}.`);
-  const base = leavesOut ? earlier.contentBefore(head.id, head.version, keyChange) : undefined;
+  const base = leavesOut ? earlier.contentBefore(id, version, keyChange) : undefined;
   const taken = keyChange && earlier.taken(keyChange);
-  return [{ kind: 'document', ...head, ...projectRow(envelope.after, table, base) }, ...(taken ? [taken] : [])];
+  return [{ kind: 'document', ...head, ...projectRow(after, table, base) }, ...(taken ? [taken] : [])];
 }
 
 type Head = Omit<Tombstone, 'kind'>;
@@ -167,10 +220,8 @@ type Head = Omit<Tombstone, 'kind'>;
 function origin(record: LogRecord): Pick<Head, 'id' | 'source'> {
   const key = parseDocumentId(record.key);
   if (!key) throw new RecordUnreadable('The key of the record is not a document id.');
-  return {
-    id: record.key as DocumentId,
-    source: { name: key.source, table: key.table, key: record.key.slice(record.key.lastIndexOf('/') + 1) },
-  };
+  const id = record.key as DocumentId;
+  return { id, source: sourceOf(id, key) };
 }
 
 function decodeHook(
