@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { allRoles } from '../cli/start.ts';
+import { verbs } from '../cli/verbs.ts';
 import { root } from './support/source-files.ts';
 
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
@@ -152,6 +153,11 @@ describe('the roles of Freshet', () => {
     expect(service.build?.dockerfile).toBe('deploy/Dockerfile');
   });
 
+  test.each(roles)('%s starts with a verb that there is and the mounted config', (_name, { command = [] }) => {
+    expect(verbs.map((verb) => verb.name)).toContain(command[0]);
+    expect(command.slice(-2)).toEqual(['--config', '/etc/freshet/freshet.yaml']);
+  });
+
   test.each(roles)('%s has more time to stop than it takes to drain', (_name, service) => {
     const { shutdownTimeoutMs = 10_000 } = config as { shutdownTimeoutMs?: number };
     expect(Number.parseInt(service.stop_grace_period ?? '0', 10) * 1_000).toBeGreaterThan(shutdownTimeoutMs);
@@ -221,6 +227,16 @@ describe('the profiles', () => {
     expect(behind.map(([, { profiles }]) => profiles)).toEqual([['cpu'], ['gpu']]);
     const [cpu, gpu] = behind.map(([, { command }]) => command);
     expect(gpu).toEqual(cpu);
+  });
+
+  test('the model server listens where the config asks for it', () => {
+    const { embedder } = config as { embedder: { url: string } };
+    const { hostname, port } = new URL(embedder.url);
+    const asked = services.filter(([, { networks }]) => JSON.stringify(networks).includes(`"${hostname}"`));
+    for (const [, { command, healthcheck }] of asked) {
+      expect(command).toContain(`--port=${port}`);
+      expect(healthcheck?.test?.join(' ')).toContain(`http://localhost:${port}/health`);
+    }
   });
 
   test('gpu reserves GPUs, and nothing else does', () => {

@@ -47,7 +47,7 @@ try {
 const promtool = (...args) => run('promtool', args, { cwd: join(root, PROMETHEUS) });
 const config = promtool('check', 'config', 'prometheus.yml');
 if (config.status === undefined && process.env.CI !== 'true') {
-  console.log('skipped prometheus: promtool is not installed (it is in the package `prometheus` of Debian)');
+  console.log('skipped prometheus: promtool is not installed (deploy/check/promtool.sh fetches it)');
 } else {
   report(`${PROMETHEUS}/prometheus.yml and alerts.yml`, config);
   report(`${PROMETHEUS}/alerts.test.yml`, promtool('test', 'rules', 'alerts.test.yml'));
