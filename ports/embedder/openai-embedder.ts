@@ -88,7 +88,7 @@ export function readReply(reply: unknown, count: number): SendOutcome {
   };
   if (!Array.isArray(data)) return { kind: 'unusable', reason: 'the reply has no data' };
   if (data.length !== count) return { kind: 'unusable', reason: `${data.length} vectors for ${count} texts` };
-  const vectors = new Array<Float32Array | undefined>(count);
+  const vectors = Array.from<Float32Array | undefined>({ length: count });
   for (const each of data as readonly { readonly index?: unknown; readonly embedding?: unknown }[]) {
     const index = each?.index;
     const vector = vectorOfBase64(each?.embedding) ?? vectorOf(each?.embedding);

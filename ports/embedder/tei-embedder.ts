@@ -98,7 +98,8 @@ class TeiEndpoint implements EmbeddingEndpoint {
             // The client repeats a 503 at once and without end unless it is told not to.
             retry_on_error: false,
             signal: abort,
-            fetch: (input, init) => fetch(input, { ...init, headers: this.#allHeaders(init?.headers) }),
+            fetch: async (input, init) =>
+              withNaN(await fetch(input, { ...init, headers: this.#allHeaders(init?.headers) })),
           },
         ),
       this.#clock,
@@ -149,6 +150,18 @@ class TeiEndpoint implements EmbeddingEndpoint {
     for (const [name, value] of Object.entries(this.#headers)) all.set(name, value);
     return all;
   }
+}
+
+/**
+ * TEI writes a component that is not finite as `null`, and the client takes a reply with one for no reply at all. As NaN it passes, and only the
+ * text whose vector it is in is refused.
+ */
+function withNaN(response: Response): Response {
+  const json = async (): Promise<unknown> => {
+    const text = await response.text();
+    return JSON.parse(text, text.includes('null') ? (_key, value: unknown) => value ?? Number.NaN : undefined);
+  };
+  return Object.defineProperty(response, 'json', { value: json });
 }
 
 /** @throws ModelMismatch */

@@ -67,7 +67,13 @@ export function spoil(
       return vectors.slice(0, vectors.length >> 1);
     case 'unscaled':
       return vectors.map((vector) => vector.map((value) => 2 * value));
-    default:
+    case 'status':
+    case 'slow':
+    case 'hang':
+    case 'cut':
+    case 'garbage':
+    case 'refuse':
+    case undefined:
       return vectors;
   }
 }
@@ -102,7 +108,13 @@ export async function misbehave(
     case 'garbage':
       response.writeHead(200, { 'content-type': 'application/json' }).end('[[0.1, 0.2');
       return true;
-    default:
+    case 'wrong-dimension':
+    case 'nan':
+    case 'nan-of':
+    case 'swapped':
+    case 'half':
+    case 'unscaled':
+    case undefined:
       return false;
   }
 }

@@ -84,7 +84,10 @@ export class KnownTexts {
     const which = Math.floor(this.#random() * SENTENCES.length);
     const vector = this.#vectors[which];
     const text = SENTENCES[which];
-    return vector && text ? { text, vector, position: Math.floor(this.#random() * (count + 1)) } : undefined;
+    if (!vector || !text) return undefined;
+    const position = Math.floor(this.#random() * (count + 1));
+    // The middle stays in its place when the order is reversed.
+    return { text, vector, position: 2 * position === count ? 0 : position };
   }
 
   /** Whether the vector at a passenger's place is its own. */

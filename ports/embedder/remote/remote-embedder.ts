@@ -86,7 +86,7 @@ export class RemoteEmbedder implements Embedder {
       };
       const call: Call = {
         kind,
-        vectors: new Array<Float32Array>(texts.length),
+        vectors: [],
         remaining: texts.length,
         settled: false,
         resolve: (vectors) => {
@@ -320,9 +320,8 @@ export class RemoteEmbedder implements Embedder {
   }
 
   #unavailable(what: string, afterMs: number | undefined): EmbedderUnavailable {
-    const retryAfterSeconds = afterMs === undefined || afterMs <= 0 ? undefined : Math.ceil(afterMs / 1000);
-    return new EmbedderUnavailable(`The ${this.#options.endpoint.name} embedder ${what}.`, {
-      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
-    });
+    const message = `The ${this.#options.endpoint.name} embedder ${what}.`;
+    if (afterMs === undefined || afterMs <= 0) return new EmbedderUnavailable(message);
+    return new EmbedderUnavailable(message, { retryAfterSeconds: Math.ceil(afterMs / 1000) });
   }
 }

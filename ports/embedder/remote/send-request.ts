@@ -38,8 +38,13 @@ export async function sendRequest<T>(
   } catch (error) {
     signal.throwIfAborted();
     if (failure) return failure;
-    // The status was 200: a body that broke off is the connection's fault, one that is whole and no JSON is the server's.
-    if (answered && error instanceof SyntaxError) return { kind: 'unusable', reason: 'the reply is not JSON' };
+    // The status was 200: a body that broke off is the connection's fault, one that the client cannot read is the server's.
+    if (answered && !(error instanceof TypeError)) {
+      return {
+        kind: 'unusable',
+        reason: error instanceof SyntaxError ? 'the reply is not JSON' : 'the reply is of another form',
+      };
+    }
     return judgeException(error);
   }
 }

@@ -4,6 +4,7 @@ import type { RequestLimits, TextKind } from './endpoint.ts';
 /** Texts of one caller: what it still waits for, in the order of its texts. */
 export interface Call {
   readonly kind: TextKind;
+  /** By place among the caller's texts; complete when none remains. */
   readonly vectors: Float32Array[];
   remaining: number;
   settled: boolean;
