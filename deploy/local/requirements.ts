@@ -47,7 +47,10 @@ export function installPackages(): void {
   if (process.getuid?.() !== 0) throw new Error(`Only root can install: apt-get install ${missing.join(' ')}`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
   const apt = (...args: string[]) => {
-    const run = spawnSync('apt-get', ['-qq', '-o', 'Acquire::Retries=3', ...args], { env, encoding: 'utf8' });
+    const run = spawnSync('apt-get', ['-qq', '-o', 'Acquire::Retries=3', '-o', 'DPkg::Lock::Timeout=120', ...args], {
+      env,
+      encoding: 'utf8',
+    });
     if (run.status !== 0) throw new Error(`apt-get ${args[0]} failed: ${run.error?.message ?? run.stderr}`);
   };
   apt('update');
