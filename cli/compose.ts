@@ -1,33 +1,36 @@
-import { existsSync } from 'node:fs';
 import { createPiiPolicy } from '../pipeline/pii/policy.ts';
-import { deadLettersIn } from '../pipeline/dead-letters.ts';
+import { deadLettersIn, type DeadLetters } from '../pipeline/dead-letters.ts';
 import { CHUNKER_VERSION } from '../pipeline/stages/chunk.ts';
 import { pipelineTopics } from '../pipeline/topics.ts';
-import { indexGroupOf, topology } from '../pipeline/topology.ts';
+import { indexGroupOf, indexRoutes, prepareRoutes, type Route } from '../pipeline/topology.ts';
+import type { Cache } from '../ports/cache/cache.ts';
 import type { DocumentStore } from '../ports/document-store/document-store.ts';
 import type { Embedder } from '../ports/embedder/embedder.ts';
-import type { SqliteLog } from '../ports/log/sqlite-log.ts';
 import {
-  indexPath,
   openCache,
   openDocumentStore,
   openEmbedder,
   openGenerator,
   openJobs,
   openLog,
+  openSchemaRegistry,
+  type EngineLog,
 } from '../ports/registry.ts';
-import type { QueryApiDeps } from '../query-api/deps.ts';
-import { systemClock, systemRandom } from '../runtime/clock.ts';
+import type { OperationsDeps } from '../query-api/deps.ts';
+import { systemClock, systemRandom, type Clock, type Random } from '../runtime/clock.ts';
 import type { ResolvedConfig } from '../runtime/config/config.ts';
+import { LogUnavailable, SourceMisconfigured } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
-import { collectProcessMetrics, createMetrics } from '../runtime/metrics.ts';
+import { collectProcessMetrics, createMetrics, type Metrics } from '../runtime/metrics.ts';
 import { Opened } from '../runtime/opened.ts';
 import { awaitCaughtUp, positionsNow } from './compose/caught-up.ts';
 import { conditions, readiness } from './compose/condition.ts';
 import { failureDesk } from './compose/failure-desk.ts';
-import { openSources, sourceTopics, sourceTopicSpecs } from './compose/sources.ts';
+import { SharedConditions } from './compose/shared-conditions.ts';
+import { openSources, sourceTopics, sourceTopicSpecs, type SourceTopics } from './compose/sources.ts';
 import { scheduleUpkeep } from './compose/upkeep.ts';
 import { Work } from './compose/work.ts';
+import { workersOf } from './compose/workers.ts';
 
 /** A part of the work that a process can take: reading sources, preparing documents, indexing them, answering. */
 export type Role = 'connectors' | 'prepare' | 'index' | 'query';
@@ -42,10 +45,32 @@ export interface FreshetOptions {
 
 /** The roles of this process at work. Disposing drains them. */
 export interface RunningFreshet extends AsyncDisposable {
-  /** Where the query API listens; empty without the role query. */
+  /** Where it listens: the API with the role query, health and metrics with any. */
   readonly address: string;
-  /** Resolves when the index has passed the source positions seen at start. */
+  /** Resolves when the index has passed the source positions seen at start. Needs the index or the query role. */
   caughtUp(signal: AbortSignal): Promise<void>;
+}
+
+/** What every role of a process works with. */
+interface Base {
+  readonly config: ResolvedConfig;
+  readonly roles: readonly Role[];
+  readonly opened: Opened;
+  readonly log: EngineLog;
+  readonly cache: Cache;
+  readonly deadLetters: DeadLetters;
+  readonly sources: readonly SourceTopics[];
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** The index, where a role needs it. */
+interface Index {
+  readonly store: DocumentStore;
+  readonly embedder: Embedder;
+  readonly group: string;
 }
 
 /**
@@ -54,89 +79,125 @@ export interface RunningFreshet extends AsyncDisposable {
  */
 export async function startFreshet({ config, roles, logger, signal }: FreshetOptions): Promise<RunningFreshet> {
   await using opened = new Opened();
-  const clock = systemClock;
-  const random = systemRandom;
   const metrics = createMetrics();
   collectProcessMetrics(metrics);
-  const engines = { clock, logger };
-
-  const log = opened.use(await openLog(config, engines));
-  const embedder = opened.use(await openEmbedder(config, engines));
-  const indexGroup = indexGroupOf(embedder.model.fingerprint);
-  if (roles.includes('index')) await refillLostIndex(config, embedder, log);
-  const store = opened.use(await openDocumentStore(config, embedder.model, CHUNKER_VERSION, engines));
-  const cache = opened.use(await openCache(config, engines));
-  const jobs = opened.use(await openJobs(config, engines));
-  const generator = opened.use(await openGenerator(config));
+  const parts = { clock: systemClock, random: systemRandom, logger, metrics };
+  const log = opened.use(await openLog(config, parts));
+  const cache = opened.use(await openCache(config, parts));
+  const sources = config.sources.map(sourceTopics);
+  const base: Base = {
+    ...parts,
+    config,
+    roles,
+    opened,
+    log,
+    cache,
+    sources,
+    deadLetters: deadLettersIn({ ...parts, log }),
+  };
+  // Connectors ask the index which epochs it has seen; preparing needs nothing of it.
+  const index = roles.some((role) => role !== 'prepare') ? await openIndex(base, signal) : undefined;
   await log.createTopics(
     [...sourceTopicSpecs(config), ...pipelineTopics(config.log.partitions, config.log.retentionMs)],
     signal,
   );
 
-  const sources = config.sources.map(sourceTopics);
-  const topics = new Map(sources.map(({ source, topics: names }) => [source, names]));
-  const deadLetters = deadLettersIn({ log, clock, logger, metrics });
-  const routes = topology({
-    sourceTopics: sources.flatMap((source) => source.topics),
-    tables: new Map(sources.flatMap((source) => [...source.tables])),
-    partitions: config.log.partitions,
-    log,
-    store,
-    embedder,
-    cache,
-    deadLetters,
-    config: config.pipeline,
-    piiPolicy: createPiiPolicy(config.pipeline.pii),
-    indexGroup,
-    clock,
-    random,
-    logger,
-    metrics,
-  });
-  const firstEpochs = await epochsAfter(store, signal);
-  const { connectors, plugins } = await openSources({ config, log, clock, random, logger, metrics, firstEpochs });
   const work = opened.use(new Work(logger));
-  const { maxBatchRecords, maxBatchBytes, attempts } = config.pipeline;
-  work.process(
-    routes.filter(({ role }) => roles.includes(role)),
-    { log, deadLetters, maxBatchRecords, maxBatchBytes, attempts, clock, random, logger, metrics },
-  );
-  if (roles.includes('index'))
-    await scheduleUpkeep({ log, jobs, deadLetters, indexGroup, sourceTopics: [...topics.values()].flat(), metrics });
-  let address = '';
-  if (roles.includes('query')) {
-    address = await listen(opened, {
-      store,
-      embedder,
-      generator,
-      config,
-      metrics,
-      logger,
-      clock,
-      random,
-      ready: () => Promise.resolve(readiness(roles.includes('connectors') ? connectors : [], work.stopped)),
-      freshness: (asked) => conditions(connectors, topics, { log, indexGroup, metrics }, asked),
-      failures: failureDesk(deadLetters),
-      plugins,
+  work.process(await routesOf(base, index), { ...base, ...config.pipeline });
+  const { connectors, plugins } = roles.includes('connectors')
+    ? await openSources({ ...base, firstEpochs: await epochsAfter(index?.store, signal) })
+    : { connectors: [], plugins: [] };
+  const shared = new SharedConditions(base.cache, systemClock);
+  if (config.cluster && connectors.length > 0)
+    work.keep('The report of the sources', shared.publish(connectors, work.signal));
+  if (roles.includes('index') && index)
+    await scheduleUpkeep({
+      ...base,
+      jobs: opened.use(await openJobs(config, parts)),
+      indexGroup: index.group,
+      sourceTopics: sources.flatMap(({ topics }) => topics),
     });
-  }
-  if (roles.includes('connectors')) work.connect(connectors);
+  const address = await listen(base, index, {
+    ready: () => Promise.resolve(readiness(connectors, work.stopped)),
+    plugins,
+    condition: async (asked) =>
+      conditions(base, index?.group ?? '', connectors, await shared.read(sources, asked), asked),
+  });
+  work.connect(connectors);
 
   const running = opened.move();
   return {
     address,
-    caughtUp: async (waiting) => awaitCaughtUp(await positionsNow(config, log, waiting), store, work, clock, waiting),
+    async caughtUp(waiting) {
+      if (!index) throw new SourceMisconfigured('--until-caught-up needs the role index or query in the same process.');
+      await awaitCaughtUp(await positionsNow(config, log, waiting), index.store, work, systemClock, waiting);
+    },
     [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
   };
 }
 
-/** An index that is not there has seen nothing, whatever the offsets of its group say: it is filled from the log again. */
-async function refillLostIndex(config: ResolvedConfig, { model }: Embedder, log: SqliteLog): Promise<void> {
-  if (!existsSync(indexPath(config, model, CHUNKER_VERSION))) await log.forgetGroup(indexGroupOf(model.fingerprint));
+async function openIndex(base: Base, signal: AbortSignal): Promise<Index> {
+  const { config, opened, roles, log, logger } = base;
+  const embedder = opened.use(await openEmbedder(config, base, signal));
+  const store = opened.use(await openDocumentStore(config, embedder.model, CHUNKER_VERSION, base));
+  const group = indexGroupOf(embedder.model.fingerprint);
+  if (roles.includes('index')) await refillLostIndex(store, group, log, logger, signal);
+  return { store, embedder, group };
+}
+
+async function routesOf(base: Base, index: Index | undefined): Promise<readonly Route[]> {
+  const { config, roles, sources } = base;
+  const workers = workersOf(config);
+  const routes: Route[] = [];
+  if (roles.includes('prepare'))
+    routes.push(
+      ...prepareRoutes({
+        ...base,
+        config: config.pipeline,
+        sourceTopics: sources.flatMap(({ topics }) => topics),
+        tables: new Map(sources.flatMap(({ tables }) => [...tables])),
+        prepareWorkers: workers.prepare,
+        piiPolicy: createPiiPolicy(config.pipeline.pii),
+        ...(await openSchemaRegistry(config)),
+      }),
+    );
+  if (roles.includes('index') && index)
+    routes.push(
+      ...indexRoutes({
+        ...base,
+        ...index,
+        config: config.pipeline,
+        indexGroup: index.group,
+        indexWorkers: workers.index,
+      }),
+    );
+  return routes;
+}
+
+/** An index that holds nothing has seen nothing, whatever the offsets of its group say: it is filled from the log again. */
+async function refillLostIndex(
+  store: DocumentStore,
+  group: string,
+  log: EngineLog,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  const { sources, passages } = await store.progress(signal);
+  if (passages > 0 || Object.keys(sources).length > 0) return;
+  try {
+    await log.forgetGroup(group);
+  } catch (error) {
+    if (!(error instanceof LogUnavailable)) throw error;
+    logger.warn('The index is empty, and another process fills it already.', { group });
+  }
 }
 
 /** By source, the epoch after the newest in the index: a log that was lost must not start below what it had filled. */
-async function epochsAfter(store: DocumentStore, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
+async function epochsAfter(
+  store: DocumentStore | undefined,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, number>> {
+  if (!store) return new Map();
   const { sources } = await store.progress(signal);
   return new Map(
     Object.entries(sources).flatMap(([name, { searchable }]) =>
@@ -145,10 +206,26 @@ async function epochsAfter(store: DocumentStore, signal: AbortSignal): Promise<R
   );
 }
 
-async function listen(opened: Opened, deps: QueryApiDeps): Promise<string> {
-  const { buildServer } = await import('../query-api/server.ts');
-  const server = buildServer(deps);
+interface Listening extends Pick<OperationsDeps, 'ready' | 'plugins'> {
+  readonly condition: (signal?: AbortSignal) => ReturnType<typeof conditions>;
+}
+
+/** Health and metrics of any process, the API of one that answers. */
+async function listen(base: Base, index: Index | undefined, { condition, ...operations }: Listening): Promise<string> {
+  const { config, opened, roles, deadLetters } = base;
+  const { buildServer, buildOperationsServer } = await import('../query-api/server.ts');
+  const server =
+    roles.includes('query') && index
+      ? buildServer({
+          ...base,
+          ...index,
+          ...operations,
+          generator: opened.use(await openGenerator(config)),
+          freshness: condition,
+          failures: failureDesk(deadLetters),
+        })
+      : buildOperationsServer({ ...base, ...operations });
   opened.defer(() => server.close());
-  const { host, port } = deps.config.server;
+  const { host, port } = config.server;
   return server.listen({ host, port });
 }

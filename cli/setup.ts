@@ -1,5 +1,6 @@
 import { pipelineTopics } from '../pipeline/topics.ts';
 import { openLog } from '../ports/registry.ts';
+import { systemRandom } from '../runtime/clock.ts';
 import type { ResolvedConfig } from '../runtime/config/config.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { configOf } from './config-file.ts';
@@ -22,7 +23,7 @@ export async function setup(context: VerbContext): Promise<ExitCode> {
 }
 
 async function makeTopics(config: ResolvedConfig, { clock, signal }: VerbContext): Promise<string> {
-  await using log = await openLog(config, { clock, logger: createLogger(config.logLevel) });
+  await using log = await openLog(config, { clock, random: systemRandom, logger: createLogger(config.logLevel) });
   const { partitions, retentionMs } = config.log;
   const topics = [...sourceTopicSpecs(config), ...pipelineTopics(partitions, retentionMs)];
   await log.createTopics(topics, signal);

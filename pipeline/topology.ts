@@ -2,6 +2,7 @@ import type { Cache } from '../ports/cache/cache.ts';
 import type { DocumentStore } from '../ports/document-store/document-store.ts';
 import type { Embedder } from '../ports/embedder/embedder.ts';
 import type { Log } from '../ports/log/log.ts';
+import type { SchemaRegistry } from '../ports/schema-registry/schema-registry.ts';
 import type { Clock, Random } from '../runtime/clock.ts';
 import type { FilledPipeline, TableConfig } from '../runtime/config/config.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -35,26 +36,41 @@ export function indexGroupOf(embedderFingerprint: string): string {
   return `${INDEX_GROUP}-${embedderFingerprint}-${CHUNKER_VERSION}`;
 }
 
-/** What a pipeline is made of; every dependency comes in here, so that one seed can replay any run. */
-export interface PipelineParts {
+/** What every part of the pipeline is made of; every dependency comes in here, so that one seed can replay any run. */
+interface CommonParts {
+  readonly log: Log;
+  readonly deadLetters: DeadLetters;
+  readonly config: FilledPipeline;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** What turns changes into redacted documents. */
+export interface PrepareParts extends CommonParts {
   /** Topics that connectors append to, with the mapping of the table behind each; webhook topics have none. */
   readonly sourceTopics: readonly string[];
   readonly tables: ReadonlyMap<string, TableConfig>;
-  /** Partitions of every topic. A key change can wait for another partition, so prepare has a worker for each. */
-  readonly partitions: number;
-  readonly log: Log;
+  /** How many workers run side by side in one process. A key change can wait for a partition of another worker. */
+  readonly prepareWorkers: number;
+  readonly piiPolicy: PiiPolicy;
+  /** Where the schemas of Avro records are; absent: such records are dead letters. */
+  readonly schemaRegistry?: SchemaRegistry;
+}
+
+/** What fills the index from redacted documents. */
+export interface IndexParts extends CommonParts {
   readonly store: DocumentStore;
   readonly embedder: Embedder;
   readonly cache: Cache;
-  readonly deadLetters: DeadLetters;
-  readonly config: FilledPipeline;
-  readonly piiPolicy: PiiPolicy;
+  /** How many workers run side by side in one process: while one writes, another one embeds. */
+  readonly indexWorkers: number;
   /** Consumer group that fills the index; absent: INDEX_GROUP. An index under another name is filled from the beginning of the log. */
   readonly indexGroup?: string;
-  readonly clock: Clock;
+}
+
+export interface PipelineParts extends PrepareParts, IndexParts {
   readonly random: Random;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
 }
 
 /** One worker: the topics it reads, the flow it takes them through. */
@@ -69,6 +85,35 @@ export interface Route {
 
 /** The pipeline as one list: topics -> stages -> sink. Records travel from top to bottom and never back. */
 export function topology(parts: PipelineParts): readonly Route[] {
+  return [...prepareRoutes(parts), ...indexRoutes(parts)];
+}
+
+/** Source topics -> `freshet.documents`. */
+export function prepareRoutes(parts: PrepareParts): readonly Route[] {
+  const { log, config, deadLetters, clock, metrics } = parts;
+  const decode = decodeChange({
+    tables: parts.tables,
+    log,
+    deadLetters,
+    ...(parts.schemaRegistry && { schemaRegistry: parts.schemaRegistry }),
+    maxDocumentBytes: config.maxDocumentBytes,
+    clock,
+  });
+  const withoutDuplicates = dedupe(log);
+  const withoutPii = filterPiiStage(parts.piiPolicy, metrics);
+  return [
+    {
+      role: 'prepare',
+      workers: parts.prepareWorkers,
+      group: PREPARE_GROUP,
+      topics: parts.sourceTopics,
+      flow: from(decode).through(withoutDuplicates).through(withoutPii).into(documentsTopic(log, withoutDuplicates)),
+    },
+  ];
+}
+
+/** `freshet.documents` -> the index, and vectors that follow later. */
+export function indexRoutes(parts: IndexParts): readonly Route[] {
   const { log, store, clock, logger, metrics, config, embedder } = parts;
   const embedding = createEmbedding({
     embedder,
@@ -80,15 +125,6 @@ export function topology(parts: PipelineParts): readonly Route[] {
   });
   const chunkOptions = { ...config.chunk, tokenizer: embedder.tokenizer, fingerprint: embedder.model.fingerprint };
 
-  const decode = decodeChange({
-    tables: parts.tables,
-    log,
-    deadLetters: parts.deadLetters,
-    maxDocumentBytes: config.maxDocumentBytes,
-    clock,
-  });
-  const withoutDuplicates = dedupe(log);
-  const withoutPii = filterPiiStage(parts.piiPolicy, metrics);
   const compared = compareContent(store);
   const passages = chunkDocuments({ chunk: (document) => chunk(document, chunkOptions) });
   const vectors = embed({ embedding, inlineBudgetMs: config.embed.inlineBudgetMs, clock, logger, metrics });
@@ -101,25 +137,17 @@ export function topology(parts: PipelineParts): readonly Route[] {
     metrics,
   });
   const laterVectors = attachVectors({ store, embedding, clock, metrics });
-
   return [
     {
-      role: 'prepare',
-      workers: parts.partitions,
-      group: PREPARE_GROUP,
-      topics: parts.sourceTopics,
-      flow: from(decode).through(withoutDuplicates).through(withoutPii).into(documentsTopic(log, withoutDuplicates)),
-    },
-    {
       role: 'index',
-      workers: 1,
+      workers: parts.indexWorkers,
       group: parts.indexGroup ?? INDEX_GROUP,
       topics: [DOCUMENTS_TOPIC],
       flow: from(compared).through(passages).through(vectors).into(index),
     },
     {
       role: 'index',
-      workers: 1,
+      workers: parts.indexWorkers,
       group: EMBED_GROUP,
       topics: [VECTORS_TOPIC],
       flow: from(loadPassages(store)).into(laterVectors),

@@ -1,13 +1,17 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock } from '../runtime/clock.ts';
-import type { ResolvedConfig } from '../runtime/config/config.ts';
+import type { Clock, Random } from '../runtime/clock.ts';
+import type { ClusterEngines, ResolvedConfig } from '../runtime/config/config.ts';
+import { InvalidConfig } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
+import type { Metrics } from '../runtime/metrics.ts';
 import type { Cache } from './cache/cache.ts';
 import type { DocumentStore } from './document-store/document-store.ts';
 import type { Embedder, EmbedderModel } from './embedder/embedder.ts';
 import type { Generator } from './generator/generator.ts';
 import type { Jobs } from './jobs/jobs.ts';
-import type { SqliteLog } from './log/sqlite-log.ts';
+import type { SchemaRegistry } from './schema-registry/schema-registry.ts';
+import type { Log, RecordPlace } from './log/log.ts';
 
 /*
  * Name in the config -> adapter. The only file that names adapters; each is imported when it is asked for, so that a process loads
@@ -17,7 +21,9 @@ import type { SqliteLog } from './log/sqlite-log.ts';
 /** What adapters are given. */
 export interface AdapterParts {
   readonly clock: Clock;
+  readonly random: Random;
   readonly logger: Logger;
+  readonly metrics?: Metrics;
 }
 
 /** Bytes of the cache in the process's memory. */
@@ -38,48 +44,181 @@ export function indexPath(
   return join(config.dataDir, 'index', `freshet-${model.fingerprint}-${chunkerVersion}-${generation}.db`);
 }
 
-/** @throws StorageFailed */
-export async function openLog(config: ResolvedConfig, { clock, logger }: AdapterParts): Promise<SqliteLog> {
-  const { openSqliteLog } = await import('./log/sqlite-log.ts');
-  return openSqliteLog({ path: logPath(config), clock, logger });
+/** A log, and what a process asks of the engine behind it besides. */
+export interface EngineLog extends Log {
+  /** Forgets how far a group has read. Idempotent. @throws LogUnavailable while it has members. */
+  forgetGroup(group: string): Promise<void>;
+  /** Retention and compaction, for an engine that does not see to them itself. @param keep records that stay whatever their age. */
+  maintain?(options: { readonly keep: readonly RecordPlace[] }, signal?: AbortSignal): Promise<unknown>;
 }
 
-/** @throws StorageFailed */
+/** @throws StorageFailed, InvalidConfig */
+export async function openLog(config: ResolvedConfig, parts: AdapterParts): Promise<EngineLog> {
+  const { clock, logger } = parts;
+  if (!config.cluster) {
+    const { openSqliteLog } = await import('./log/sqlite-log.ts');
+    return openSqliteLog({ path: logPath(config), clock, logger });
+  }
+  const { openKafkaLog } = await import('./log/kafka-log.ts');
+  const { brokers, client, nativePath, replicationFactor, maxRecordBytes, tls, caFile, sasl } = config.cluster.kafka;
+  return openKafkaLog({
+    ...parts,
+    brokers,
+    client,
+    maxRecordBytes,
+    stateDir: join(config.dataDir, 'views'),
+    ...(replicationFactor > 0 && { replicationFactor }),
+    ...(nativePath !== undefined && { nativePath }),
+    ...(tls === 'on' && { ssl: caFile === undefined ? true : { ca: await readFile(caFile, 'utf8') } }),
+    ...(sasl && { sasl }),
+  });
+}
+
+/** @throws StorageFailed, InvalidConfig, ModelMismatch, StoreUnavailable */
 export async function openDocumentStore(
   config: ResolvedConfig,
   model: EmbedderModel,
   chunkerVersion: string,
-  { clock, logger }: AdapterParts,
+  parts: AdapterParts,
 ): Promise<DocumentStore> {
-  const { openSqliteDocumentStore } = await import('./document-store/sqlite-document-store.ts');
-  const path = indexPath(config, model, chunkerVersion);
-  return openSqliteDocumentStore({ path, dimensions: model.dimensions, clock, logger });
+  const { clock, logger } = parts;
+  if (!config.cluster) {
+    const { openSqliteDocumentStore } = await import('./document-store/sqlite-document-store.ts');
+    const path = indexPath(config, model, chunkerVersion);
+    return openSqliteDocumentStore({ path, dimensions: model.dimensions, clock, logger });
+  }
+  const { openElasticsearchDocumentStore } = await import('./document-store/elasticsearch-document-store.ts');
+  const { shards, replicas, refreshIntervalMs, analyzer, alias } = config.cluster.elasticsearch;
+  return openElasticsearchDocumentStore({
+    ...parts,
+    ...(await elasticsearchConnection(config.cluster)),
+    alias,
+    generation: `${alias}-${model.fingerprint}-${chunkerVersion}-1`,
+    dimensions: model.dimensions,
+    shards,
+    replicas,
+    refreshIntervalMs,
+    analyzer,
+  });
+}
+
+/** Where Elasticsearch is, and who asks. */
+export async function elasticsearchConnection({ elasticsearch }: ClusterEngines): Promise<{
+  readonly nodes: readonly string[];
+  readonly auth?: { readonly apiKey: string } | { readonly username: string; readonly password: string };
+  readonly ca?: string;
+}> {
+  const { nodes, apiKey, username, password, caFile } = elasticsearch;
+  return {
+    nodes,
+    ...(apiKey !== undefined && { auth: { apiKey } }),
+    ...(username !== undefined && password !== undefined && { auth: { username, password } }),
+    ...(caFile !== undefined && { ca: await readFile(caFile, 'utf8') }),
+  };
 }
 
 /** The cache of vectors, by the config. */
-export async function openCache(_config: ResolvedConfig, { clock }: AdapterParts): Promise<Cache> {
-  const { memoryCache } = await import('./cache/memory-cache.ts');
-  return memoryCache({ maxBytes: CACHE_BYTES, clock });
+export async function openCache(config: ResolvedConfig, { clock, random, logger }: AdapterParts): Promise<Cache> {
+  if (!config.cluster) {
+    const { memoryCache } = await import('./cache/memory-cache.ts');
+    return memoryCache({ maxBytes: CACHE_BYTES, clock });
+  }
+  const { openRedisCache } = await import('./cache/redis-cache.ts');
+  const { url, prefix, timeoutMs } = config.cluster.redis;
+  return openRedisCache({ url, prefix, timeoutMs, clock, random, logger });
 }
 
 /** The job scheduler, by the config. */
-export async function openJobs(_config: ResolvedConfig, { clock, logger }: AdapterParts): Promise<Jobs> {
+export async function openJobs(config: ResolvedConfig, { clock, random, logger }: AdapterParts): Promise<Jobs> {
+  if (!config.cluster) return localJobs({ clock, random, logger });
+  const { bullmqJobs } = await import('./jobs/bullmq-jobs.ts');
+  const { url, prefix } = config.cluster.redis;
+  return bullmqJobs({ url, prefix, clock, random, logger });
+}
+
+/** Jobs of this process alone, whatever the profile. */
+export async function localJobs({ clock, logger }: AdapterParts): Promise<Jobs> {
   const { inProcessJobs } = await import('./jobs/in-process-jobs.ts');
   return inProcessJobs({ clock, logger });
 }
 
-/** @throws ModelMismatch */
-export async function openEmbedder(config: ResolvedConfig, { logger }: AdapterParts): Promise<Embedder> {
-  switch (config.embedder.kind) {
+/** @throws ModelMismatch, EmbedderUnavailable */
+export async function openEmbedder(
+  config: ResolvedConfig,
+  parts: AdapterParts,
+  signal?: AbortSignal,
+): Promise<Embedder> {
+  const { embedder } = config;
+  switch (embedder.kind) {
     case 'onnx': {
       const { openOnnxEmbedder } = await import('./embedder/onnx-embedder.ts');
-      return openOnnxEmbedder({ threads: config.embedder.threads, logger });
+      return openOnnxEmbedder({ threads: embedder.threads, logger: parts.logger });
     }
     case 'hash': {
       const { hashEmbedder } = await import('./embedder/hash-embedder.ts');
       return hashEmbedder();
     }
+    case 'tei': {
+      const { openTeiEmbedder } = await import('./embedder/tei-embedder.ts');
+      return openTeiEmbedder({ ...remoteOptions(config, parts), url: required(embedder.url) }, signal);
+    }
+    case 'openai': {
+      const { openOpenAiEmbedder } = await import('./embedder/openai-embedder.ts');
+      const options = { ...remoteOptions(config, parts), url: required(embedder.url), model: required(embedder.model) };
+      return openOpenAiEmbedder(options, signal);
+    }
+    case 'cohere': {
+      const { openCohereEmbedder } = await import('./embedder/cohere-embedder.ts');
+      const { url } = embedder;
+      return openCohereEmbedder(
+        {
+          ...remoteOptions(config, parts),
+          apiKey: required(embedder.apiKey),
+          model: required(embedder.model),
+          ...(url !== undefined && { url }),
+        },
+        signal,
+      );
+    }
   }
+}
+
+/** What all remote embedders are told. */
+function remoteOptions({ embedder, pipeline }: ResolvedConfig, { clock, random, logger, metrics }: AdapterParts) {
+  const { apiKey, dimensions, queryPrefix, passagePrefix, maxConcurrency, timeoutMs, hedgeAfterMs } = embedder;
+  return {
+    tokenizer:
+      embedder.tokenizer === 'file'
+        ? ({ kind: 'file', path: required(embedder.tokenizerFile) } as const)
+        : { kind: embedder.tokenizer },
+    maxBatchTokens: pipeline.embed.maxBatchTokens,
+    maxConcurrency,
+    timeoutMs,
+    ...(apiKey !== undefined && { apiKey }),
+    ...(dimensions !== undefined && { dimensions }),
+    ...(queryPrefix !== undefined && { queryPrefix }),
+    ...(passagePrefix !== undefined && { passagePrefix }),
+    ...(hedgeAfterMs > 0 && { hedgeAfterMs }),
+    ...(metrics && { metrics }),
+    clock,
+    random,
+    logger,
+  };
+}
+
+/** A key that the check of the config has seen to. */
+function required<T>(value: T | undefined): T {
+  if (value === undefined) throw new InvalidConfig('A key that this kind of engine needs is missing.');
+  return value;
+}
+
+/** Where the schemas of Avro records are; nothing when no source needs one. */
+export async function openSchemaRegistry({
+  schemaRegistry,
+}: ResolvedConfig): Promise<{ readonly schemaRegistry?: SchemaRegistry }> {
+  if (!schemaRegistry) return {};
+  const { confluentRegistry } = await import('./schema-registry/confluent-registry.ts');
+  return { schemaRegistry: confluentRegistry(schemaRegistry) };
 }
 
 /** The generator that the config names. */

@@ -45,23 +45,27 @@ export interface FailureDesk {
   discard(id: string, signal?: AbortSignal): Promise<DeadLetter | undefined>;
 }
 
-/** Everything the API works with; nothing is opened or closed by it. */
-export interface QueryApiDeps {
-  readonly store: DocumentStore;
-  readonly embedder: Embedder;
-  readonly generator: Generator;
+/** What every process that listens needs: health, metrics, and the routes of its connectors. */
+export interface OperationsDeps {
   readonly config: ResolvedConfig;
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: Random;
   ready(signal?: AbortSignal): Promise<Readiness>;
-  /** By source; sources without an entry are shown by their position alone. */
-  freshness(signal?: AbortSignal): Promise<Readonly<Record<string, SourceCondition>>>;
-  readonly failures: FailureDesk;
   /** Routes of connectors; query-api may not import them. */
   readonly plugins: readonly FastifyPluginAsync[];
 }
 
+/** Everything the API works with; nothing is opened or closed by it. */
+export interface QueryApiDeps extends OperationsDeps {
+  readonly store: DocumentStore;
+  readonly embedder: Embedder;
+  readonly generator: Generator;
+  /** By source; sources without an entry are shown by their position alone. */
+  freshness(signal?: AbortSignal): Promise<Readonly<Record<string, SourceCondition>>>;
+  readonly failures: FailureDesk;
+}
+
 /** Adds a group of routes to the API. */
-export type RouteGroup = (app: FastifyInstance, deps: QueryApiDeps) => void;
+export type RouteGroup<Deps extends OperationsDeps = QueryApiDeps> = (app: FastifyInstance, deps: Deps) => void;

@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Random } from '../runtime/clock.ts';
 import { ShuttingDown } from '../runtime/errors.ts';
 import type { Principal } from '../schemas/principal.ts';
-import type { QueryApiDeps } from './deps.ts';
+import type { OperationsDeps } from './deps.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -25,7 +25,7 @@ const NOBODY: Principal = { tenant: '', groups: [] };
  * Gives every request its trace id and the signal that ends its work, counts its outcome, and lets the server close: waits and streams
  * under way are ended, replies under way are finished, and only then are the connections cut.
  */
-export function addRequestContext(app: FastifyInstance, { random, metrics }: QueryApiDeps): void {
+export function addRequestContext(app: FastifyInstance, { random, metrics }: OperationsDeps): void {
   const stopping = new AbortController();
   const underWay = new Set<ServerResponse>();
   app.decorateRequest('traceId', '');

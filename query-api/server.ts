@@ -10,7 +10,7 @@ import { Compile } from 'typebox/compile';
 import { FreshetError, InvalidRequest, NotFound } from '../runtime/errors.ts';
 import { schemaFaults } from '../runtime/schema-faults.ts';
 import { parseStrictJson } from '../runtime/strict-json.ts';
-import type { QueryApiDeps, RouteGroup } from './deps.ts';
+import type { OperationsDeps, QueryApiDeps, RouteGroup } from './deps.ts';
 import { createIdentify, type Identify } from './identity.ts';
 import { OPENAPI } from './openapi.ts';
 import { PROBLEM_TYPE, toProblem } from './problem.ts';
@@ -41,7 +41,6 @@ const ROUTES_OF_CALLERS: readonly RouteGroup[] = [
   failureRoutes,
   explainRoutes,
 ];
-const PUBLIC_ROUTES: readonly RouteGroup[] = [operationsRoutes, consoleRoutes];
 
 /**
  * The HTTP API. Opens nothing and listens to nothing until `listen`; tests use `inject`. Closing ends open streams with an `error`
@@ -49,6 +48,14 @@ const PUBLIC_ROUTES: readonly RouteGroup[] = [operationsRoutes, consoleRoutes];
  * @throws InvalidConfig when the config would let strangers in.
  */
 export function buildServer(deps: QueryApiDeps): FastifyInstance {
+  const app = buildOperationsServer(deps);
+  void app.register(asCaller(createIdentify(deps.config, deps.clock), deps));
+  void app.register(async (scope) => consoleRoutes(scope, deps));
+  return app;
+}
+
+/** Health, metrics and the routes of connectors: what a process listens for that does not answer questions. */
+export function buildOperationsServer(deps: OperationsDeps): FastifyInstance {
   const app: FastifyInstance = fastify({
     logger: false,
     bodyLimit: BODY_LIMIT_BYTES,
@@ -65,8 +72,7 @@ export function buildServer(deps: QueryApiDeps): FastifyInstance {
   addRequestContext(app, deps);
   replyWithProblems(app, deps);
   void app.register(swagger, OPENAPI);
-  void app.register(asCaller(createIdentify(deps.config, deps.clock), deps));
-  void app.register(async (scope) => PUBLIC_ROUTES.forEach((addRoutes) => addRoutes(scope, deps)));
+  void app.register(async (scope) => operationsRoutes(scope, deps));
   for (const plugin of deps.plugins) void app.register(plugin);
   return app;
 }
@@ -114,7 +120,7 @@ function acceptStrictJson(app: FastifyInstance): void {
   });
 }
 
-function replyWithProblems(app: FastifyInstance, { logger }: QueryApiDeps): void {
+function replyWithProblems(app: FastifyInstance, { logger }: OperationsDeps): void {
   app.setErrorHandler((thrown: Error, request, reply) => {
     // An abort tells nothing by itself; when the server stops, its reason does.
     const isStopped = request.gone.aborted && request.gone.reason instanceof FreshetError;

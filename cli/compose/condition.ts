@@ -5,6 +5,7 @@ import type { Readiness, SourceCondition } from '../../query-api/deps.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import { DOCUMENTS_TOPIC } from '../../schemas/topics.ts';
 import { PREPARE_GROUP } from '../../pipeline/topology.ts';
+import type { SourceTopics } from './sources.ts';
 
 /** Why the process must not take changes and queries; empty when it may. Being behind is no reason. */
 export function readiness(connectors: readonly Connector[], stopped: ReadonlyMap<string, Error>): Readiness {
@@ -30,26 +31,33 @@ function reasonOf(source: string, { state, reason }: ConnectorHealth): string[] 
   }
 }
 
-/** What the log and the connectors know of every source, beside its place in the index. */
+interface ConditionParts {
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly sources: readonly SourceTopics[];
+}
+
+/** What the log and the connectors, of this process or another, know of every source, beside its place in the index. */
 export async function conditions(
+  { log, metrics, sources }: ConditionParts,
+  indexGroup: string,
   connectors: readonly Connector[],
-  topics: ReadonlyMap<string, readonly string[]>,
-  { log, indexGroup, metrics }: { readonly log: Log; readonly indexGroup: string; readonly metrics: Metrics },
+  elsewhere: ReadonlyMap<string, ConnectorHealth>,
   signal?: AbortSignal,
 ): Promise<Record<string, SourceCondition>> {
-  const partitions = await log.describe([DOCUMENTS_TOPIC, ...[...topics.values()].flat()], signal);
+  const partitions = await log.describe([DOCUMENTS_TOPIC, ...sources.flatMap(({ topics }) => topics)], signal);
   const lagOf = (names: readonly string[], group: string): number =>
     partitions
       .filter(({ topic }) => names.includes(topic))
       .reduce((lag, { earliest, next, groups }) => lag + Number(next - (groups[group] ?? earliest)), 0);
   const documentsLag = lagOf([DOCUMENTS_TOPIC], indexGroup);
   const result: Record<string, SourceCondition> = {};
-  for (const [source, names] of topics) {
-    const health = connectors.find((connector) => connector.source === source)?.health();
+  for (const { source, topics } of sources) {
+    const health = connectors.find((connector) => connector.source === source)?.health() ?? elsewhere.get(source);
     result[source] = {
       ...(health && { connected: health.state === 'streaming' || health.state === 'snapshot', state: health.state }),
       ...(health?.reason !== undefined && { reason: health.reason }),
-      lagRecords: lagOf(names, PREPARE_GROUP) + documentsLag,
+      lagRecords: lagOf(topics, PREPARE_GROUP) + documentsLag,
       freshnessSeconds: await quantiles(metrics.freshness, source),
     };
   }

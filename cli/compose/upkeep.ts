@@ -1,9 +1,9 @@
-import type { SqliteLog } from '../../ports/log/sqlite-log.ts';
 import type { Offset } from '../../ports/log/log.ts';
 import type { Jobs } from '../../ports/jobs/jobs.ts';
 import type { DeadLetters } from '../../pipeline/dead-letters.ts';
 import { EMBED_GROUP } from '../../pipeline/sinks/deferred-vectors.ts';
 import { PREPARE_GROUP } from '../../pipeline/topology.ts';
+import type { EngineLog } from '../../ports/registry.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import { DOCUMENTS_TOPIC, VECTORS_TOPIC } from '../../schemas/topics.ts';
 
@@ -11,7 +11,7 @@ const RETENTION_EVERY_MS = 300_000;
 const GAUGES_EVERY_MS = 5_000;
 
 export interface UpkeepParts {
-  readonly log: SqliteLog;
+  readonly log: EngineLog;
   readonly jobs: Jobs;
   readonly deadLetters: DeadLetters;
   readonly indexGroup: string;
@@ -28,17 +28,18 @@ export async function scheduleUpkeep({
   sourceTopics,
   metrics,
 }: UpkeepParts): Promise<void> {
-  await jobs.schedule({
-    name: 'retention',
-    everyMs: RETENTION_EVERY_MS,
-    async run(signal) {
-      const open = await deadLetters.list('open', Number.MAX_SAFE_INTEGER, signal);
-      await log.maintain(
-        { keep: open.map(({ pointer }) => ({ ...pointer, offset: BigInt(pointer.offset) as Offset })) },
-        signal,
-      );
-    },
-  });
+  if (log.maintain)
+    await jobs.schedule({
+      name: 'retention',
+      everyMs: RETENTION_EVERY_MS,
+      async run(signal) {
+        const open = await deadLetters.list('open', Number.MAX_SAFE_INTEGER, signal);
+        await log.maintain?.(
+          { keep: open.map(({ pointer }) => ({ ...pointer, offset: BigInt(pointer.offset) as Offset })) },
+          signal,
+        );
+      },
+    });
   const groups = new Map([
     ...sourceTopics.map((topic) => [topic, PREPARE_GROUP] as const),
     [DOCUMENTS_TOPIC, indexGroup],

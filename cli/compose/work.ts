@@ -27,17 +27,18 @@ export class Work implements AsyncDisposable {
   }
 
   connect(connectors: readonly Connector[]): void {
-    for (const connector of connectors) this.#keep(`The connector of ${connector.source}`, connector.run(this.signal));
+    for (const connector of connectors) this.keep(`The connector of ${connector.source}`, connector.run(this.signal));
   }
 
   process(routes: readonly Route[], shared: Omit<WorkerOptions, 'group' | 'topics' | 'flow'>): void {
     for (const { group, topics, flow, workers } of routes) {
       for (let n = 0; n < workers; n++)
-        this.#keep(`The ${group} worker`, runWorker({ ...shared, group, topics, flow }, this.signal));
+        this.keep(`The ${group} worker`, runWorker({ ...shared, group, topics, flow }, this.signal));
     }
   }
 
-  #keep(name: string, running: Promise<void>): void {
+  /** Work of any other kind; when it fails although nobody asked it to end, the process is not ready any more. */
+  keep(name: string, running: Promise<void>): void {
     this.#running.push(
       running.catch((cause: unknown) => {
         if (this.signal.aborted) return;

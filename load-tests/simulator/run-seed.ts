@@ -190,7 +190,8 @@ function startProcess(world: World, role: 'prepare' | 'index'): void {
   const routes = topology({
     ...ports,
     sourceTopics: [TOPIC],
-    partitions,
+    prepareWorkers: partitions,
+    indexWorkers: 1,
     tables: new Map([[TOPIC, TABLE]]),
     store: process.store(store),
     embedder: process.embedder(hashEmbedder({ dimensions: 32 }), onComputed),

@@ -1,10 +1,10 @@
 import Type from 'typebox';
-import type { RouteGroup } from '../deps.ts';
+import type { OperationsDeps, RouteGroup } from '../deps.ts';
 
 const Ready = Type.Object({ ready: Type.Boolean(), reasons: Type.Array(Type.String()) });
 
 /** Health, metrics and the description of the API. These identify nobody and show nothing of any document. */
-export const operationsRoutes: RouteGroup = (app, deps) => {
+export const operationsRoutes: RouteGroup<OperationsDeps> = (app, deps) => {
   app.get(
     '/livez',
     { schema: { summary: 'The process answers', tags: ['operations'], response: { 200: Type.Object({}) } } },

@@ -15,6 +15,11 @@ export const KafkaConfig = Type.Object(
           'Data plane. rdkafka: librdkafka through node-rdkafka, which you install yourself; without it Freshet says so and takes kafkajs.',
       }),
     ),
+    nativePath: Type.Optional(
+      text(
+        'Folder that holds `node_modules/node-rdkafka`, when it is not installed beside Freshet. FRESHET_RDKAFKA_PATH overrides it.',
+      ),
+    ),
     partitions: Type.Optional(integer('Partitions of every topic; may grow later, never shrink.', 6, 1, 1_024)),
     replicationFactor: Type.Optional(
       integer('Copies of every topic that is created; 0: three, or as many as there are brokers.', 0, 0, 16),
@@ -105,9 +110,7 @@ export type ConnectConfig = Type.Static<typeof ConnectConfig>;
 /** A schema registry, for sources whose records are Avro. */
 export const SchemaRegistryConfig = Type.Object(
   {
-    url: secretUrl('Address of a registry with the API of Confluent.'),
-    username: Type.Optional(text('User, with `password`.')),
-    password: Type.Optional(secret('Password.')),
+    url: secretUrl('Address of a registry with the API of Confluent: `https://user:password@registry:8081`.'),
   },
   { ...closed, description: 'Schemas of sources with `format: avro`.' },
 );

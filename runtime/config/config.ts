@@ -199,6 +199,15 @@ export const PipelineConfig = Type.Object(
     pii: Type.Optional(Pii),
     chunk: Type.Optional(Chunk),
     embed: Type.Optional(Embed),
+    workers: Type.Optional(
+      Type.Object(
+        {
+          prepare: Type.Optional(integer('Workers that prepare, in one process; 0: by the profile.', 0, 0, 256)),
+          index: Type.Optional(integer('Workers that index, in one process; 0: by the profile.', 0, 0, 256)),
+        },
+        { ...closed, description: 'How much of the work a process does at once.', default: {} },
+      ),
+    ),
     maxDocumentBytes: Type.Optional(
       integer('Largest document, UTF-8 bytes; a larger one is a dead letter.', 16_777_216, 1_024, 268_435_456),
     ),
@@ -330,6 +339,7 @@ export type FilledPipeline = {
   };
   readonly chunk: { readonly maxTokens: number; readonly overlapTokens: number };
   readonly embed: { readonly maxBatchTokens: number; readonly inlineBudgetMs: number };
+  readonly workers?: { readonly prepare: number; readonly index: number };
   readonly maxDocumentBytes: number;
   readonly maxBatchRecords: number;
   readonly maxBatchBytes: number;

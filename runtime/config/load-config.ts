@@ -61,7 +61,11 @@ function resolved(config: ConfigFile, env: Environment, file: string): ResolvedC
   const mode = hasCredentials ? 'required' : 'none';
   const { kafka, elasticsearch, redis, ...rest } = filled as ResolvedConfig & ConfigFile & Partial<ClusterEngines>;
   // crossCheck has seen to it that all three are there.
-  const cluster = kafka && elasticsearch && redis ? { kafka, elasticsearch, redis } : undefined;
+  const nativePath = env['FRESHET_RDKAFKA_PATH'];
+  const cluster =
+    kafka && elasticsearch && redis
+      ? { kafka: { ...kafka, ...(nativePath && { nativePath }) }, elasticsearch, redis }
+      : undefined;
   return {
     ...rest,
     ...(cluster && { cluster, log: { ...rest.log, partitions: cluster.kafka.partitions } }),

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { startFreshet, type RunningFreshet } from '../../cli/compose.ts';
 import type { AppendRecord, LogRecord, Offset } from '../../ports/log/log.ts';
 import { openLog } from '../../ports/registry.ts';
-import { systemClock } from '../../runtime/clock.ts';
+import { systemClock, systemRandom } from '../../runtime/clock.ts';
 import type { ConfigFile, PostgresSourceConfig, ResolvedConfig, TableConfig } from '../../runtime/config/config.ts';
 import { parseConfig } from '../../runtime/config/load-config.ts';
 import { silentLogger } from '../../runtime/logger.ts';
@@ -140,7 +140,7 @@ export async function startProduct(file: ConfigFile): Promise<Product> {
     },
     deliver: (body, options) => deliver(`${address()}/v1/hooks/crm`, body, options),
     append: async (records) => {
-      await using log = await openLog(config, { clock: systemClock, logger: silentLogger });
+      await using log = await openLog(config, { clock: systemClock, random: systemRandom, logger: silentLogger });
       await log.append(records);
     },
     records: (topic) => readTopic(config, topic),
@@ -214,7 +214,7 @@ async function deliver(url: string, body: unknown, options: Delivery = {}): Prom
 }
 
 async function readTopic(config: ResolvedConfig, topic: string): Promise<readonly LogRecord[]> {
-  await using log = await openLog(config, { clock: systemClock, logger: silentLogger });
+  await using log = await openLog(config, { clock: systemClock, random: systemRandom, logger: silentLogger });
   const records: LogRecord[] = [];
   for (const { partition, earliest } of await log.describe([topic]))
     records.push(...(await log.fetch({ topic, partition, offset: earliest as Offset }, 10_000)));
