@@ -43,7 +43,7 @@ const homeOf: Readonly<Record<string, readonly string[]>> = {
   'lru-cache': ['ports/cache', 'pipeline/stages'],
   'onnxruntime-node': ['ports/embedder'],
   // The demo plays the part of a source system.
-  pg: ['connectors/postgres', 'cli/demo'],
+  pg: ['connectors/postgres', 'connectors/debezium', 'cli/demo'],
   pino: ['runtime'],
   'prom-client': ['runtime'],
   'sqlite-vec': ['ports/document-store'],

@@ -1,0 +1,115 @@
+import { SourceMisconfigured, SourceUnavailable } from '../../runtime/errors.ts';
+import { parseLsn, type Lsn } from '../../schemas/lsn.ts';
+import type { ConnectorHealth } from '../connector.ts';
+import type { PgSession, TextRow } from './pg-session.ts';
+
+/** A replication slot as the server shows it now. */
+export interface SlotStatus {
+  readonly name: string;
+  readonly plugin: string;
+  readonly database: string | null;
+  readonly activePid: number | null;
+  readonly restartLsn: Lsn | undefined;
+  readonly confirmedFlushLsn: Lsn | undefined;
+  readonly walStatus: string | null;
+  readonly invalidationReason: string | null;
+  readonly retainedBytes: number | undefined;
+}
+
+/** The server as it is now, and what it keeps for us. */
+export interface ServerStatus {
+  readonly systemId: string;
+  readonly timeline: number;
+  readonly database: string;
+  /** Up to where the log is on the server's disk. */
+  readonly flushLsn: Lsn;
+  /** Up to where the log is written at all: what a client gets that asks for the position behind its commit. */
+  readonly insertLsn: Lsn;
+  readonly slot: SlotStatus | undefined;
+}
+
+const STATUS_SQL = `
+SELECT (SELECT system_identifier FROM pg_control_system()) AS system_id, (SELECT timeline_id FROM pg_control_checkpoint()) AS timeline,
+  current_database() AS current_database, pg_current_wal_flush_lsn() AS flush_lsn, pg_current_wal_insert_lsn() AS insert_lsn, to_jsonb(s) AS slot,
+  CASE WHEN s.restart_lsn IS NOT NULL THEN pg_wal_lsn_diff(pg_current_wal_insert_lsn(), s.restart_lsn) END AS retained
+FROM (VALUES ($1::text)) AS wanted(name) LEFT JOIN pg_replication_slots s ON s.slot_name = wanted.name`;
+
+/** Asks server and slot in one statement. @throws SourceUnavailable, SourceMisconfigured */
+export async function readServer(sql: PgSession, slot: string, signal: AbortSignal): Promise<ServerStatus> {
+  const [row = {}] = await sql.query(STATUS_SQL, [slot], signal);
+  return {
+    systemId: row['system_id'] ?? '',
+    timeline: Number(row['timeline']),
+    database: row['current_database'] ?? '',
+    flushLsn: lsnIn(row['flush_lsn']) ?? (0n as Lsn),
+    insertLsn: lsnIn(row['insert_lsn']) ?? (0n as Lsn),
+    slot: row['slot'] ? slotStatus(JSON.parse(row['slot']) as Record<string, unknown>, row) : undefined,
+  };
+}
+
+function lsnIn(text: unknown): Lsn | undefined {
+  return typeof text === 'string' ? parseLsn(text) : undefined;
+}
+
+/** Columns that older servers lack read as null. */
+function slotStatus(slot: Readonly<Record<string, unknown>>, row: TextRow): SlotStatus {
+  const text = (name: string): string | null => (typeof slot[name] === 'string' ? slot[name] : null);
+  return {
+    name: text('slot_name') ?? '',
+    plugin: text('plugin') ?? '',
+    database: text('database'),
+    activePid: typeof slot['active_pid'] === 'number' ? slot['active_pid'] : null,
+    restartLsn: lsnIn(slot['restart_lsn']),
+    confirmedFlushLsn: lsnIn(slot['confirmed_flush_lsn']),
+    walStatus: text('wal_status'),
+    invalidationReason: text('invalidation_reason'),
+    retainedBytes: row['retained'] ? Number(row['retained']) : undefined,
+  };
+}
+
+/**
+ * Whether the server has given up what the slot was to keep. Servers differ in which of these fields they clear and when (B08), so
+ * any of them counts. `unreserved` is no loss yet: the slot can still be read.
+ */
+export function isLost(slot: SlotStatus): boolean {
+  return (
+    slot.walStatus === 'lost' ||
+    slot.invalidationReason !== null ||
+    slot.restartLsn === undefined ||
+    slot.confirmedFlushLsn === undefined
+  );
+}
+
+const TAKEOVER_WAIT_MS = 5_000;
+
+/**
+ * Drops the slot, if there is one, and makes it anew.
+ * @returns the slot's consistent point: it keeps every transaction that commits behind it.
+ */
+export async function recreateSlot(sql: PgSession, name: string, signal: AbortSignal): Promise<Lsn> {
+  const { slot, database } = await readServer(sql, name, signal);
+  if (slot) {
+    if (slot.plugin !== 'pgoutput' || slot.database !== database)
+      throw new SourceMisconfigured(
+        `Replication slot ${name} exists for something else (${slot.plugin}, database ${slot.database}); set another \`slot\`.`,
+      );
+    if (slot.activePid !== null)
+      await sql.query('SELECT pg_terminate_backend($1, $2)', [slot.activePid, TAKEOVER_WAIT_MS], signal);
+    await sql.query('SELECT pg_drop_replication_slot($1)', [name], signal);
+  }
+  const [made] = await sql.query(`SELECT lsn FROM pg_create_logical_replication_slot($1, 'pgoutput')`, [name], signal);
+  const point = lsnIn(made?.['lsn']);
+  if (point === undefined) throw new SourceUnavailable(`Replication slot ${name} was made without a position.`);
+  return point;
+}
+
+export function slotHealth(slot: SlotStatus): Pick<ConnectorHealth, 'slot' | 'retainedBytes'> {
+  return {
+    slot: {
+      name: slot.name,
+      status: slot.invalidationReason ?? slot.walStatus ?? 'unknown',
+      active: slot.activePid !== null,
+    },
+    ...(slot.retainedBytes !== undefined && { retainedBytes: slot.retainedBytes }),
+  };
+}

@@ -1,0 +1,28 @@
+/** Why a source has to be read again: bounded, it is a label of a metric. */
+export type ResyncReason =
+  | 'slot-missing'
+  | 'slot-lost'
+  | 'slot-moved'
+  | 'slot-renamed'
+  | 'system-changed'
+  | 'timeline-changed'
+  | 'position-went-back'
+  | 'publication-changed'
+  | 'table-recreated'
+  | 'tables-added'
+  | 'columns-added'
+  | 'key-changed'
+  /** The database no longer has the place in its log from which the stream would go on. */
+  | 'log-lost'
+  /** Kafka Connect does not know how far the stream is. */
+  | 'offset-lost';
+
+/** Changes are lost, or cannot be told apart: the tables must be read again. Never leaves the connector. */
+export class ResyncRequired extends Error {
+  readonly reason: ResyncReason;
+
+  constructor(reason: ResyncReason) {
+    super(`The source must be read again: ${reason}.`);
+    this.reason = reason;
+  }
+}

@@ -1,0 +1,47 @@
+import type { TableLayout } from '../../schemas/table-layout.ts';
+import type { ConnectorHealth } from '../connector.ts';
+import type { ConnectorOffset } from './connect-client.ts';
+import type { ResyncReason } from './resync-required.ts';
+import type { DebeziumSourceState, KnownTable } from './source-state.ts';
+
+/** What of the state the database decides. */
+export type DatabaseFacts = Pick<DebeziumSourceState, 'systemId' | 'timeline' | 'slot' | 'publicationOid'> & {
+  readonly tables: readonly KnownTable[];
+};
+
+/** Where a stream begins. */
+export interface Beginning {
+  readonly facts: DatabaseFacts;
+  readonly position: string;
+  /** What was committed before this time is in the snapshot, ms since the epoch. */
+  readonly committedAt: number;
+  /** The offset that the stream starts from; absent: the connector finds its own, and the snapshot waits for it. */
+  readonly offset?: ConnectorOffset;
+}
+
+/** What the source itself says, apart from Kafka Connect: whether everything is there that a stream needs, and whether nothing is lost. */
+export interface SourceDatabase extends AsyncDisposable {
+  /**
+   * Looks, and touches nothing.
+   * @returns why the stream cannot go on, if so, and what the columns of the tables are, where the catalog can be read
+   * @throws SourceMisconfigured, SourceUnavailable
+   */
+  inspect(
+    state: DebeziumSourceState | undefined,
+    signal: AbortSignal,
+  ): Promise<{ readonly resync: ResyncReason | undefined; readonly tables: readonly TableLayout[] | undefined }>;
+
+  /** Makes the place that a new stream begins at; what an older one had is gone. The stream's task must have ended. */
+  begin(signal: AbortSignal): Promise<Beginning>;
+
+  /**
+   * Looks while a stream runs. Cheap; called several times a second.
+   * @param offset what Kafka Connect has committed, read *after* the last call
+   * @throws ResyncRequired when changes are lost, SourceUnavailable
+   */
+  look(
+    state: DebeziumSourceState,
+    offset: ConnectorOffset | undefined,
+    signal: AbortSignal,
+  ): Promise<Pick<ConnectorHealth, 'slot' | 'retainedBytes'>>;
+}
