@@ -26,6 +26,9 @@ export class LogUnavailable extends FreshetError {
   override readonly status = 503;
 }
 
+/** Stands for the places of a `RecordsLost` that only shows its code. */
+const NOTHING_LOST = { group: '', topic: '', partition: 0, from: 0n, next: 1n } as const;
+
 /**
  * Retention has deleted records that a consumer group had not read: the index misses changes until their source is read anew. Accepted
  * by committing `next`.
@@ -41,7 +44,9 @@ export class RecordsLost extends FreshetError {
   /** The first offset that is still there. */
   readonly next: bigint;
 
-  constructor(lost: { readonly group: string } & Pick<RecordsLost, 'topic' | 'partition' | 'from' | 'next'>) {
+  constructor(
+    lost: { readonly group: string } & Pick<RecordsLost, 'topic' | 'partition' | 'from' | 'next'> = NOTHING_LOST,
+  ) {
     const { group, topic, partition, from, next } = lost;
     super(
       `Retention deleted offsets ${from} to ${next - 1n} of ${topic}/${partition} before the group ${group} had read them; ` +

@@ -7,19 +7,31 @@ const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
  * topics, never ids. Updated per batch, not per record.
  */
 export function createMetrics(registry: Registry = new Registry()) {
+  const make = makersFor(registry);
+  return { registry, ...pipelineMetrics(make), ...embedMetrics(make), ...sourceMetrics(make), ...queryMetrics(make) };
+}
+
+/** What makes the metrics of one registry. */
+function makersFor(registry: Registry) {
   const registers = [registry];
-  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
-    new Counter<L>({ name, help, labelNames: [...labelNames], registers });
-  const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
-    new Gauge<L>({ name, help, labelNames: [...labelNames], registers });
-  const histogram = <L extends string>(
-    name: string,
-    help: string,
-    labelNames: readonly L[] = [],
-    buckets: number[] = SECONDS,
-  ) => new Histogram<L>({ name, help, labelNames: [...labelNames], buckets, registers });
   return {
-    registry,
+    counter: <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+      new Counter<L>({ name, help, labelNames: [...labelNames], registers }),
+    gauge: <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+      new Gauge<L>({ name, help, labelNames: [...labelNames], registers }),
+    histogram: <L extends string>(
+      name: string,
+      help: string,
+      labelNames: readonly L[] = [],
+      buckets: number[] = SECONDS,
+    ) => new Histogram<L>({ name, help, labelNames: [...labelNames], buckets, registers }),
+  };
+}
+
+type Makers = ReturnType<typeof makersFor>;
+
+function pipelineMetrics({ counter, gauge, histogram }: Makers) {
+  return {
     freshness: histogram(
       'freshet_freshness_seconds',
       'Source commit to searchable, by source and level (searchable, complete).',
@@ -37,6 +49,18 @@ export function createMetrics(registry: Registry = new Registry()) {
       ['group'],
       [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
     ),
+    deadLettersOpen: gauge('freshet_dead_letters_open', 'Dead letters that nobody has retried or discarded.'),
+    deadLetters: counter('freshet_dead_letters_total', 'Records that became dead letters.', ['stage', 'code']),
+    piiFindings: counter('freshet_pii_findings_total', 'Values that the PII filter replaced.', ['entity']),
+    retries: counter('freshet_retries_total', 'Attempts that were repeated.', ['operation', 'code']),
+    inFlightBytes: gauge('freshet_in_flight_bytes', 'Bytes of records that were read and not yet committed.', [
+      'group',
+    ]),
+  };
+}
+
+function embedMetrics({ counter, gauge, histogram }: Makers) {
+  return {
     embedTexts: counter(
       'freshet_embed_texts_total',
       'Passages that got a vector, by whether it was computed or reused.',
@@ -57,13 +81,11 @@ export function createMetrics(registry: Registry = new Registry()) {
       'outcome',
     ]),
     embedDeferred: counter('freshet_embed_deferred_total', 'Passages indexed lexically first, whose vector follows.'),
-    deadLettersOpen: gauge('freshet_dead_letters_open', 'Dead letters that nobody has retried or discarded.'),
-    deadLetters: counter('freshet_dead_letters_total', 'Records that became dead letters.', ['stage', 'code']),
-    piiFindings: counter('freshet_pii_findings_total', 'Values that the PII filter replaced.', ['entity']),
-    retries: counter('freshet_retries_total', 'Attempts that were repeated.', ['operation', 'code']),
-    inFlightBytes: gauge('freshet_in_flight_bytes', 'Bytes of records that were read and not yet committed.', [
-      'group',
-    ]),
+  };
+}
+
+function sourceMetrics({ counter, gauge }: Makers) {
+  return {
     sourceChanges: counter('freshet_source_changes_total', 'Changes that a connector has appended to the log.', [
       'source',
       'op',
@@ -84,6 +106,11 @@ export function createMetrics(registry: Registry = new Registry()) {
       ['source'],
     ),
     hooks: counter('freshet_hooks_total', 'Webhook deliveries, by outcome.', ['source', 'outcome']),
+  };
+}
+
+function queryMetrics({ counter, histogram }: Makers) {
+  return {
     queryStepDuration: histogram('freshet_query_step_duration_seconds', 'Time of one step of a query.', ['step']),
     queries: counter('freshet_queries_total', 'Requests of the query API.', ['route', 'outcome']),
     cacheRequests: counter('freshet_cache_requests_total', 'Cache look-ups, by hit or miss.', ['cache', 'result']),

@@ -67,8 +67,8 @@ const COUNTER_BITS = 12n;
 
 /**
  * Takes signed events and answers only when they are durable in the log. Deliveries that come while an append is under way share
- * the next one. One append holds the events, the ids, the position markers and the connector's own state, or none of them: a crash
- * leaves no event without its id and no marker without the events before it.
+ * the next one. Ids are appended only when their events are durable: an append can be cut, and a sender that repeats a delivery whose id
+ * is known is told that it was taken. A crash between the two makes the repeated delivery a second change, which loses nothing.
  */
 export class HookIntake implements Connector {
   readonly source: string;
@@ -222,9 +222,13 @@ export class HookIntake implements Connector {
     }
     if (records.length > 0) {
       const position = this.#position ?? 0n;
-      records.push(...watermarkRecords(this.source, partitions, position, clock.now()));
-      records.push(stateRecord(this.source, position), ...(await this.#expiredIds()));
-      await log.append(records);
+      const isId = ({ topic }: AppendRecord): boolean => topic === HOOK_IDS_TOPIC;
+      await log.append([
+        ...records.filter((record) => !isId(record)),
+        ...watermarkRecords(this.source, partitions, position, clock.now()),
+        stateRecord(this.source, position),
+      ]);
+      await log.append([...records.filter(isId), ...(await this.#expiredIds())]);
     }
     for (const run of settle) run();
   }
