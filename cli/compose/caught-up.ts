@@ -5,6 +5,7 @@ import type { ResolvedConfig } from '../../runtime/config/config.ts';
 import { SourceMisconfigured } from '../../runtime/errors.ts';
 import { parseLsn } from '../../schemas/lsn.ts';
 import { CONNECTOR_STATE_TOPIC } from '../../schemas/topics.ts';
+import { debeziumSource } from './sources.ts';
 import type { Work } from './work.ts';
 
 const LOOK_EVERY_MS = 50;
@@ -20,6 +21,11 @@ export async function positionsNow(
     if (source.kind === 'postgres') {
       const { captureCurrentPosition } = await import('../../connectors/postgres/discover-topics.ts');
       positions.set(source.name, await captureCurrentPosition(source, signal));
+      continue;
+    }
+    if (source.kind === 'debezium') {
+      const { captureCurrentPosition } = await import('../../connectors/debezium/discover-topics.ts');
+      positions.set(source.name, await captureCurrentPosition(debeziumSource(source), signal));
       continue;
     }
     const { readState } = await import('../../connectors/webhook/delivery-records.ts');

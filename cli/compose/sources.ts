@@ -2,7 +2,9 @@ import type { FastifyPluginAsync } from 'fastify';
 import type { Connector } from '../../connectors/connector.ts';
 import type { Log, TopicSpec } from '../../ports/log/log.ts';
 import type { Clock, Random } from '../../runtime/clock.ts';
+import type { DebeziumSourceConfig as CapturedSource } from '../../connectors/debezium/debezium-source.ts';
 import type {
+  DebeziumSourceConfig,
   PostgresSourceConfig,
   ResolvedConfig,
   SourceConfig,
@@ -49,6 +51,24 @@ export interface SourceParts {
   readonly firstEpochs: ReadonlyMap<string, number>;
 }
 
+/** A source as its connector knows it: which database it is, its URL says. */
+export function debeziumSource(config: DebeziumSourceConfig): CapturedSource {
+  return { ...config, database: DATABASES[new URL(config.connection).protocol] ?? 'postgres' };
+}
+
+const DATABASES: Readonly<Record<string, CapturedSource['database']>> = {
+  'postgres:': 'postgres',
+  'postgresql:': 'postgres',
+  'mysql:': 'mysql',
+  'mariadb:': 'mariadb',
+  'mongodb:': 'mongodb',
+  'mongodb+srv:': 'mongodb',
+};
+
+function connectOf({ connect, cluster }: ResolvedConfig): { readonly connectUrl: string; readonly brokers: string } {
+  return { connectUrl: connect?.url ?? '', brokers: cluster?.kafka.brokers.join(',') ?? '' };
+}
+
 /** The connectors of all sources, and the routes of those that are called over HTTP. Only the code of configured kinds is loaded. */
 export interface Sources {
   readonly connectors: readonly Connector[];
@@ -68,6 +88,22 @@ export async function openSources(parts: SourceParts): Promise<Sources> {
     for (const config of databases) {
       const firstEpoch = parts.firstEpochs.get(config.name) ?? 0;
       connectors.push(postgresConnector({ ...parts, config, partitions, firstEpoch }));
+    }
+  }
+  const captured = sources.filter((source): source is DebeziumSourceConfig => source.kind === 'debezium');
+  if (captured.length > 0) {
+    const { debeziumConnector } = await import('../../connectors/debezium/debezium-connector.ts');
+    for (const config of captured) {
+      const firstEpoch = parts.firstEpochs.get(config.name) ?? 0;
+      connectors.push(
+        debeziumConnector({
+          ...parts,
+          config: debeziumSource(config),
+          ...connectOf(parts.config),
+          partitions,
+          firstEpoch,
+        }),
+      );
     }
   }
   const hooks = sources.filter((source): source is WebhookSourceConfig => source.kind === 'webhook');

@@ -5,6 +5,7 @@ import type { SourceConfig } from '../../runtime/config/config.ts';
 import { jsonPointer } from '../../runtime/strict-json.ts';
 import { normalizeAfter, parseLsn } from '../../schemas/lsn.ts';
 import type { AsOf } from '../../schemas/query.ts';
+import { positionOrder } from '../../schemas/source-position.ts';
 
 /** Reading the progress costs one indexed row; a wait is answered at most this much late, ms. */
 const POLL_MS = 4;
@@ -50,13 +51,19 @@ export function asOf(progress: StoreProgress): AsOf {
   return reached;
 }
 
-/** The number behind a position that a caller waits for: an LSN (`16/B374D848`) or a decimal. */
+/** The forms of position that a source's callers know, and how they are told. */
+const FORMS: Readonly<Record<SourceConfig['kind'], string>> = {
+  postgres: 'an LSN such as 16/B374D848',
+  webhook: 'a decimal position',
+  debezium: 'a position of its database, such as 16/B374D848 or binlog.000012:4711',
+};
+
+/** The number behind a position that a caller waits for. */
 function parsePosition(kind: SourceConfig['kind'], text: string): bigint | undefined {
-  if (kind === 'postgres') {
-    const lsn = parseLsn(text);
-    return lsn === undefined ? undefined : normalizeAfter(lsn);
-  }
-  return /^\d{1,20}$/.test(text) ? BigInt(text) : undefined;
+  const lsn = kind === 'webhook' ? undefined : parseLsn(text);
+  if (lsn !== undefined) return normalizeAfter(lsn);
+  if (kind === 'debezium') return positionOrder(text);
+  return kind === 'webhook' && /^\d{1,20}$/.test(text) ? BigInt(text) : undefined;
 }
 
 function parseTargets(after: PositionWait['after'], sources: readonly SourceConfig[]): Targets {
@@ -70,12 +77,7 @@ function parseTargets(after: PositionWait['after'], sources: readonly SourceConf
     else
       faults.push({
         pointer: jsonPointer(['after', name]),
-        detail:
-          kind === undefined
-            ? 'is not a source'
-            : kind === 'postgres'
-              ? 'must be an LSN such as 16/B374D848'
-              : 'must be a decimal position',
+        detail: kind === undefined ? 'is not a source' : `must be ${FORMS[kind]}`,
       });
   }
   if (faults.length > 0) throw new InvalidRequest('The request waits for a position that cannot exist.', { faults });

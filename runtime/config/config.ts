@@ -124,9 +124,8 @@ export const DebeziumSourceConfig = Type.Object(
   {
     name: sourceName,
     kind: Type.Literal('debezium', { description: 'Debezium on Kafka Connect, in the cluster profile.' }),
-    connection: secretUrl(
-      'URL of the database as Kafka Connect and Freshet reach it: postgres://, mysql://, mariadb:// or mongodb://.',
-    ),
+    connection: secretUrl('URL of the database: postgres://, mysql://, mariadb:// or mongodb://.'),
+    connectConnection: Type.Optional(secretUrl('The same as Kafka Connect reaches it, when that is another address.')),
     tables: Type.Array(TableConfig, {
       minItems: 1,
       description: 'Tables to capture; for MySQL and MariaDB `database.table`, for MongoDB `database.collection`.',
