@@ -32,7 +32,7 @@ export function kafkaOptions(options: Partial<KafkaLogOptions> = {}): KafkaLogOp
     random: systemRandom,
     logger: silentLogger,
     heartbeatMs: 100,
-    sessionTimeoutMs: 6_000,
+    sessionTimeoutMs: 4_000,
     metadataMaxAgeMs: 1_000,
     ...options,
   };
@@ -47,7 +47,7 @@ export function cuttableSockets() {
       const socket = connect({ host, port }, onConnect);
       sockets.add(socket);
       socket.once('close', () => sockets.delete(socket));
-      if (isCut) socket.destroy();
+      if (isCut) socket.destroy(new Error('cut'));
       return socket;
     },
     /** No connection lives, and none comes up, until `mend`. */
@@ -74,8 +74,7 @@ export async function openForSuite(client: 'kafkajs' | 'rdkafka'): Promise<Opene
   return {
     log,
     reopen: async () => {
-      if (client === 'kafkajs') sockets.cut();
-      else await log[Symbol.asyncDispose](); // librdkafka's sockets are its own
+      sockets.cut();
       return openKafkaLog(options);
     },
     deleteBefore: ({ topic, partition, offset }) => deleteBefore(options, topic, partition, offset),
@@ -92,6 +91,7 @@ export async function deleteBefore(
   const admin = adminOf(brokers);
   await admin.connect();
   const partitions = [{ partition, offset: offset.toString() }];
+  await admin.fetchTopicMetadata({ topics: [`${namespace}.${topic}`] }); // or the next call knows no leader
   await admin.deleteTopicRecords({ topic: `${namespace}.${topic}`, partitions });
   await admin.disconnect();
 }

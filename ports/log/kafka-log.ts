@@ -4,9 +4,11 @@ import { kafkaConnection, type KafkaConnection } from './kafka/connection.ts';
 import { KafkajsMember } from './kafka/kafkajs-member.ts';
 import { KafkajsProducer } from './kafka/kafkajs-producer.ts';
 import { LatestViews } from './kafka/latest-views.ts';
+import { loadNativeClient } from './kafka/native-client.ts';
 import { namesIn, type Names } from './kafka/names.ts';
 import { fillOptions, type FilledKafkaLogOptions, type KafkaLogOptions } from './kafka/options.ts';
 import { PartitionSource } from './kafka/partition-source.ts';
+import { RdkafkaProducer } from './kafka/rdkafka-producer.ts';
 import { KafkaLogReader } from './kafka/reader.ts';
 import type { PlacedRecord, RecordProducer } from './kafka/record-producer.ts';
 import { KafkaTopics } from './kafka/topics.ts';
@@ -37,9 +39,10 @@ export class KafkaLog implements Log {
     this.#options = options;
     this.#names = namesIn(options.namespace);
     this.#connection = kafkaConnection(options);
-    this.#topics = new KafkaTopics(this.#connection, options, this.#names);
-    this.#producer = new KafkajsProducer(this.#connection, options);
-    this.#source = new PartitionSource(() => this.#connection.cluster(), this.#names, options.brokers);
+    const native = options.client === 'rdkafka' ? loadNativeClient(options.nativePath, options.logger) : undefined;
+    this.#producer = native ? new RdkafkaProducer(native, options) : new KafkajsProducer(this.#connection, options);
+    this.#source = new PartitionSource(() => this.#connection.cluster(), this.#names, options);
+    this.#topics = new KafkaTopics(this.#connection, options, this.#names, this.#source);
     this.#views = new LatestViews(options, this.#source, (records) => this.append(records));
   }
 

@@ -50,6 +50,11 @@ export function kafkaError(error: unknown, doing: string, brokers: readonly stri
       `cannot ${doing}: Kafka refuses it (${type ?? message}); check credentials, rights and topic settings`,
       options,
     );
+  if (name === 'KafkaJSNotImplemented')
+    return new InvalidConfig(
+      `cannot ${doing}: a record needs what kafkajs lacks (${message}); have its producer write compression.type none or gzip`,
+      options,
+    );
   const where = `Kafka at ${brokers.join(', ')}`;
   return type === undefined
     ? new LogUnavailable(

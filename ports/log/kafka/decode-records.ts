@@ -63,7 +63,7 @@ export function decodeRecords(topic: string, position: Offset, reply: WirePartit
       partition,
       offset,
       key: message.key?.toString('utf8') ?? '',
-      value: message.value,
+      value: message.value && bytesOf(message.value),
       headers: textHeaders(message.headers),
       timestamp: Number(message.timestamp),
     });
@@ -73,6 +73,11 @@ export function decodeRecords(topic: string, position: Offset, reply: WirePartit
   // reaches: the next offset is tried. Such a batch spans no more than one append did.
   if (next === position && next < end) next = (next + 1n) as Offset;
   return { topic, partition, records, bytes, next, end };
+}
+
+/** The same memory without what Buffer adds to it. */
+export function bytesOf({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 function textHeaders(headers: WireMessage['headers']): Record<string, string> {

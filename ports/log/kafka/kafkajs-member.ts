@@ -24,6 +24,8 @@ export interface MemberParts {
 /** How often a commit or a call of the coordinator is tried, and the pause between, ms. */
 const ATTEMPTS = 20;
 const PAUSE_MS = 100;
+/** How long leaving waits for the group, ms. */
+const LEAVE_MS = 2_000;
 
 const COORDINATOR_MOVED: ReadonlySet<string | undefined> = new Set([
   'NOT_COORDINATOR_FOR_GROUP',
@@ -67,7 +69,7 @@ export class KafkajsMember implements GroupMember {
     this.#clock = options.clock;
     this.#logger = options.logger.child({ group });
     this.#cluster = connection.cluster();
-    this.#source = new PartitionSource(() => connection.cluster(), names, options.brokers);
+    this.#source = new PartitionSource(() => connection.cluster(), names, options);
     this.#fetching = new FetchAhead({ source: this.#source, listener, options, signal: this.#left.signal });
   }
 
@@ -112,16 +114,23 @@ export class KafkajsMember implements GroupMember {
     if (this.#left.signal.aborted) return;
     this.#left.abort();
     this.#wake();
+    // A join ends when the other members have come, too. Where the broker is gone there is nothing to wait for: the group notices
+    // after the session timeout.
+    const timer = new AbortController();
+    await Promise.race([this.#goodbye(), this.#clock.sleep(LEAVE_MS, timer.signal).catch(() => undefined)]);
+    timer.abort();
+    // A request that waits for records is not waited for.
+    for (const closing of [this.#cluster.disconnect(), this.#source.close()]) closing.catch(() => undefined);
+  }
+
+  async #goodbye(): Promise<void> {
     await this.#running;
     try {
       if (this.#memberId !== '' && this.#coordinator)
         await this.#coordinator.leaveGroup({ groupId: this.#groupId(), memberId: this.#memberId });
     } catch (error) {
-      // The group notices after the session timeout.
       this.#logger.debug('A member could not take its leave.', { error: this.#failure(error, 'leave the group') });
     }
-    this.#memberId = '';
-    await Promise.allSettled([this.#cluster.disconnect(), this.#source.close()]);
   }
 
   async #run(): Promise<void> {

@@ -32,8 +32,11 @@ export interface KafkaLogOptions {
   readonly replicationFactor?: number;
   /** How long a compacted topic keeps every record, ms: in it a late, older record of a key is seen and set right. */
   readonly minCompactionLagMs?: number;
-  /** How batches are compressed. kafkajs has no lz4 and takes `none` for it; values from 64 KiB on go as gzip unless `none` is asked for. */
-  readonly compression?: 'none' | 'gzip' | 'lz4';
+  /**
+   * `gzip`: requests with a value of 64 KiB or more, by kafkajs; librdkafka cannot choose by size and sends plain. Every process must be
+   * able to read what any of them writes, and kafkajs reads gzip alone.
+   */
+  readonly compression?: 'none' | 'gzip';
   /** A member that was not heard of for so long loses its partitions, ms. Brokers take 6 s at least. */
   readonly sessionTimeoutMs?: number;
   /** How often a member tells that it lives and asks whether the group changes, ms. */

@@ -1,4 +1,5 @@
 import type { Broker, Cluster } from 'kafkajs';
+import type { Clock } from '../../../runtime/clock.ts';
 import { NotFound } from '../../../runtime/errors.ts';
 import type { LogRecord, Offset, PartitionPlace, RecordPlace } from '../log.ts';
 import { faultType, kafkaError } from './classify-error.ts';
@@ -11,7 +12,8 @@ const MAX_FETCH_BYTES = 16_777_216;
 export const PARTITION_FETCH_BYTES = 1_048_576;
 /** kafkajs' number for READ_COMMITTED. */
 const READ_COMMITTED = 1;
-const ATTEMPTS = 5;
+const ATTEMPTS = 6;
+const PAUSE_MS = 20;
 
 /** First and next offset of a partition. */
 export interface PartitionEnds {
@@ -38,12 +40,18 @@ export class PositionGone extends Error {
 export class PartitionSource {
   readonly #open: () => Cluster;
   readonly #names: Names;
+  readonly #clock: Clock;
   readonly #brokers: readonly string[];
   #cluster: Cluster;
   #topics = new Set<string>();
   #connecting: Promise<void> | undefined;
 
-  constructor(open: () => Cluster, names: Names, brokers: readonly string[]) {
+  constructor(
+    open: () => Cluster,
+    names: Names,
+    { brokers, clock }: { readonly brokers: readonly string[]; readonly clock: Clock },
+  ) {
+    this.#clock = clock;
     this.#open = open;
     this.#cluster = open();
     this.#names = names;
@@ -251,6 +259,7 @@ export class PartitionSource {
       } catch (error) {
         const failure = kafkaError(error, doing, this.#brokers);
         if (failure.fate !== 'retry' || attempt === ATTEMPTS) throw failure;
+        await this.#clock.sleep(PAUSE_MS * attempt);
         await this.know([], true);
       }
     }

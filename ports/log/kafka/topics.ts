@@ -4,8 +4,10 @@ import { InvalidConfig, NotFound } from '../../../runtime/errors.ts';
 import type { Offset, PartitionState, TopicSpec } from '../log.ts';
 import { faultType, kafkaError } from './classify-error.ts';
 import type { KafkaConnection } from './connection.ts';
+import { placeName } from './group-member.ts';
 import type { Names } from './names.ts';
 import type { FilledKafkaLogOptions } from './options.ts';
+import type { PartitionSource } from './partition-source.ts';
 import { START_MARK } from './start-offsets.ts';
 
 /** Copies of a partition where there are brokers enough. */
@@ -18,12 +20,14 @@ const LOOK_EVERY_MS = 20;
 export class KafkaTopics {
   readonly #options: FilledKafkaLogOptions;
   readonly #names: Names;
+  readonly #source: PartitionSource;
   readonly #admin: Admin;
   readonly #clock: Clock;
   readonly #partitions = new Map<string, { readonly count: number; readonly asOfMs: number }>();
   #connecting: Promise<void> | undefined;
 
-  constructor(connection: KafkaConnection, options: FilledKafkaLogOptions, names: Names) {
+  constructor(connection: KafkaConnection, options: FilledKafkaLogOptions, names: Names, source: PartitionSource) {
+    this.#source = source;
     this.#options = options;
     this.#names = names;
     this.#admin = connection.admin();
@@ -80,24 +84,15 @@ export class KafkaTopics {
     for (const topic of topics) if (!counts.has(topic)) throw new NotFound(`there is no topic ${topic}`);
     const names = [...counts.keys()].toSorted();
     const groups = await this.#groupOffsets(names);
-    const states = await Promise.all(
-      names.map(async (topic) => {
-        const ends = await this.#call('describe a topic', (admin) =>
-          admin.fetchTopicOffsets(this.#names.toWire(topic)),
-        );
-        return ends
-          .toSorted((a, b) => a.partition - b.partition)
-          .map(({ partition, low, high }): PartitionState => ({
-            topic,
-            partition,
-            earliest: BigInt(low) as Offset,
-            next: BigInt(high) as Offset,
-            groups: groups.get(`${topic}/${partition}`) ?? {},
-            bytes: 0,
-          }));
-      }),
+    await this.#source.know(names);
+    const places = names.flatMap((topic) =>
+      Array.from({ length: counts.get(topic) ?? 0 }, (_, partition) => ({ topic, partition })),
     );
-    return states.flat();
+    const ends = await this.#source.ends(places);
+    return places.flatMap((place): PartitionState[] => {
+      const found = ends.get(placeName(place));
+      return found ? [{ ...place, ...found, groups: groups.get(placeName(place)) ?? {}, bytes: 0 }] : [];
+    });
   }
 
   /** Forgets what a group has committed, so that it would begin anew. Idempotent. @throws LogUnavailable while it has members. */
@@ -190,7 +185,7 @@ export class KafkaTopics {
       for (const { topic, partitions } of committed)
         for (const { partition, offset, metadata } of partitions) {
           if (offset.startsWith('-') || metadata === START_MARK) continue;
-          const place = `${this.#names.fromWire(topic)}/${partition}`;
+          const place = placeName({ topic: this.#names.fromWire(topic) ?? topic, partition });
           const known = byPlace.get(place) ?? {};
           known[group] = BigInt(offset) as Offset;
           byPlace.set(place, known);
