@@ -91,6 +91,6 @@ class CohereEndpoint implements EmbeddingEndpoint {
     if (!vectors.every((vector) => vector !== undefined)) {
       return { kind: 'unusable', reason: 'an embedding is neither base64 nor numbers' };
     }
-    return { kind: 'vectors', vectors };
+    return { kind: 'vectors', vectors, answeredAtMs: outcome.answeredAtMs };
   }
 }

@@ -76,7 +76,9 @@ class OpenAiEndpoint implements EmbeddingEndpoint {
       this.#clock,
       signal,
     );
-    return outcome.kind === 'reply' ? readReply(outcome.reply, texts.length) : outcome;
+    if (outcome.kind !== 'reply') return outcome;
+    const read = readReply(outcome.reply, texts.length);
+    return read.kind === 'vectors' ? { ...read, answeredAtMs: outcome.answeredAtMs } : read;
   }
 }
 

@@ -113,7 +113,7 @@ class TeiEndpoint implements EmbeddingEndpoint {
       if (!vector) return { kind: 'unusable', reason: 'the reply is not a list of vectors' };
       vectors.push(vector);
     }
-    return { kind: 'vectors', vectors };
+    return { kind: 'vectors', vectors, answeredAtMs: outcome.answeredAtMs };
   }
 
   async identify(signal: AbortSignal): Promise<string | undefined> {

@@ -55,7 +55,7 @@ describe('requests in flight', () => {
     const service = Object.assign(new SimulatedService(clock), { streams: 16 });
     await using embedder = await openSimulated(clock, service);
     for (let i = 0; i < 50; i++) await advanceUntil(clock, embedder.embed([`text ${i}`], 'passage'), 100);
-    expect(embedder.concurrency).toBe(2);
+    expect(embedder.concurrency).toBe(4);
   });
 });
 

@@ -1,7 +1,7 @@
 import type { Clock } from '../../../runtime/clock.ts';
 
-/** Requests at once before anything is known. */
-const INITIAL_LIMIT = 2;
+/** Requests at once before anything is known: one round of doubling less than from two, and no load for any server. */
+const INITIAL_LIMIT = 4;
 /** Requests that should wait in the server, so that no stream of it idles, and how many at least are too many. */
 const MIN_QUEUE = 1.5;
 const MAX_QUEUE = 3;

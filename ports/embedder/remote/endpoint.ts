@@ -8,8 +8,16 @@ export type TextKind = 'passage' | 'query';
  * `reason` never holds text of documents.
  */
 export type SendOutcome =
-  /** One entry per text as the server gave them, by index; unchecked. `servedBy`: the model that the reply names. */
-  | { readonly kind: 'vectors'; readonly vectors: readonly Float32Array[]; readonly servedBy?: string }
+  /**
+   * One entry per text as the server gave them, by index; unchecked. `servedBy`: the model that the reply names. `answeredAtMs`: monotonic time
+   * at which the reply began, before this process read it.
+   */
+  | {
+      readonly kind: 'vectors';
+      readonly vectors: readonly Float32Array[];
+      readonly servedBy?: string;
+      readonly answeredAtMs?: number;
+    }
   /** The server is alive and wants less, or wants to be left alone for a time. */
   | { readonly kind: 'overloaded'; readonly reason: string; readonly retryAfterMs: number | undefined }
   /** No reply, a broken one or a failing server; the same texts may be sent again. */

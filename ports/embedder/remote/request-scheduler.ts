@@ -257,7 +257,9 @@ export class RequestScheduler {
       this.#pause(outcome.retryAfterMs ?? retryDelayMs(this.#overloads, bounds));
     } else if (outcome.kind === 'vectors') {
       this.#overloads = 0;
-      this.#limit.onReply({ tookMs: clock.monotonicMs() - startedMs, tokens: batch.tokens, inFlight, generation });
+      // Reading 32 vectors out of JSON takes this process some milliseconds, which no server works on.
+      const tookMs = (outcome.answeredAtMs ?? clock.monotonicMs()) - startedMs;
+      this.#limit.onReply({ tookMs, tokens: batch.tokens, inFlight, generation });
     }
     metrics?.embedConcurrency.set(this.#limit.current);
     return 'alive';

@@ -17,14 +17,16 @@ export async function sendRequest<T>(
   request: (fetch: typeof globalThis.fetch, signal: AbortSignal) => Promise<T>,
   clock: Clock,
   signal: AbortSignal,
-): Promise<{ readonly kind: 'reply'; readonly reply: T } | Failure> {
+): Promise<{ readonly kind: 'reply'; readonly reply: T; readonly answeredAtMs: number } | Failure> {
   let failure: Failure | undefined;
-  let answered = false;
+  let answeredAtMs: number | undefined;
   const judgingFetch: typeof globalThis.fetch = async (input, init) => {
     try {
       const response = await fetch(input, { ...init, signal });
-      answered = response.ok;
-      if (response.ok) return response;
+      if (response.ok) {
+        answeredAtMs = clock.monotonicMs();
+        return response;
+      }
       failure = judgeRefusal(response.status, response.headers, clock.now());
       // The connection can be used again only when the body is gone.
       void response.body?.cancel().catch(() => undefined);
@@ -34,12 +36,13 @@ export async function sendRequest<T>(
     throw new Refused();
   };
   try {
-    return { kind: 'reply', reply: await request(judgingFetch, signal) };
+    const reply = await request(judgingFetch, signal);
+    return { kind: 'reply', reply, answeredAtMs: answeredAtMs ?? clock.monotonicMs() };
   } catch (error) {
     signal.throwIfAborted();
     if (failure) return failure;
     // The status was 200: a body that broke off is the connection's fault, one that the client cannot read is the server's.
-    if (answered && !(error instanceof TypeError)) {
+    if (answeredAtMs !== undefined && !(error instanceof TypeError)) {
       return {
         kind: 'unusable',
         reason: error instanceof SyntaxError ? 'the reply is not JSON' : 'the reply is of another form',
