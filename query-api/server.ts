@@ -126,7 +126,9 @@ function replyWithProblems(app: FastifyInstance, { logger }: OperationsDeps): vo
     const isStopped = request.gone.aborted && request.gone.reason instanceof FreshetError;
     const error: unknown = isStopped ? request.gone.reason : thrown;
     const problem = toProblem(error, request.traceId);
-    if (problem.status === 500 && !request.gone.aborted)
+    const isOurs =
+      problem.status === 500 || (problem.status > 500 && error instanceof FreshetError && error.fate === 'fatal');
+    if (isOurs && !request.gone.aborted)
       logger.error('A request failed.', { error: thrown, traceId: request.traceId, route: request.routeOptions.url });
     if (error instanceof FreshetError && error.retryAfterSeconds !== undefined)
       void reply.header('retry-after', String(error.retryAfterSeconds));
