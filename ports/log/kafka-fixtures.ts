@@ -53,14 +53,14 @@ export function cuttableSockets() {
     /** No connection lives, and none comes up, until `mend`. */
     cut: (): void => {
       isCut = true;
-      for (const socket of sockets) socket.destroy();
+      for (const socket of sockets) socket.destroy(new Error('reset'));
     },
     mend: (): void => {
       isCut = false;
     },
     /** Connections break and may be made again at once. */
     reset: (): void => {
-      for (const socket of sockets) socket.destroy();
+      for (const socket of sockets) socket.destroy(new Error('reset'));
     },
   };
 }

@@ -11,7 +11,7 @@ import { PartitionSource } from './kafka/partition-source.ts';
 import { RdkafkaProducer } from './kafka/rdkafka-producer.ts';
 import { KafkaLogReader } from './kafka/reader.ts';
 import type { PlacedRecord, RecordProducer } from './kafka/record-producer.ts';
-import { KafkaTopics } from './kafka/topics.ts';
+import { BATCH_OVERHEAD_BYTES, KafkaTopics, type TopicShape } from './kafka/topics.ts';
 import type {
   AppendRecord,
   Log,
@@ -55,11 +55,11 @@ export class KafkaLog implements Log {
   async append(records: readonly AppendRecord[], signal?: AbortSignal): Promise<readonly RecordPlace[]> {
     signal?.throwIfAborted();
     if (records.length === 0) return [];
-    const counts = new Map<string, number>();
+    const shapes = new Map<string, TopicShape>();
     // Without a wait where the topics are known, so that calls keep their order.
     for (const { topic } of records)
-      if (!counts.has(topic)) counts.set(topic, this.#topics.known(topic) ?? (await this.#topics.count(topic)));
-    const placed = records.map((record) => this.#place(record, counts.get(record.topic) ?? 0));
+      if (!shapes.has(topic)) shapes.set(topic, this.#topics.shape(topic) ?? (await this.#topics.learn(topic)));
+    const placed = records.map((record) => this.#place(record, shapes.get(record.topic)));
     signal?.throwIfAborted();
     const offsets = await this.#producer.produce(placed, signal);
     return placed.map(({ partition }, index) => {
@@ -115,7 +115,7 @@ export class KafkaLog implements Log {
     await Promise.allSettled([this.#topics.close(), this.#source.close()]);
   }
 
-  #place(record: AppendRecord, partitions: number): PlacedRecord {
+  #place(record: AppendRecord, { partitions, maxBatchBytes } = { partitions: 0, maxBatchBytes: 0 }): PlacedRecord {
     const { topic, version } = record;
     const partition = record.partition ?? partitionOfKey(record.key, partitions);
     if (partition >= partitions) throw new NotFound(`topic ${topic} has no partition ${partition}`);
@@ -125,9 +125,11 @@ export class KafkaLog implements Log {
       version === undefined ? (record.headers ?? {}) : { ...record.headers, [VERSION_HEADER]: version.toString() };
     let bytes = key.byteLength + (value?.byteLength ?? 0);
     for (const [name, text] of Object.entries(headers)) bytes += Buffer.byteLength(name) + Buffer.byteLength(text);
-    if (bytes > this.#options.maxRecordBytes)
+    const limit = Math.min(this.#options.maxRecordBytes, maxBatchBytes - BATCH_OVERHEAD_BYTES);
+    if (bytes > limit)
       throw new RecordTooLarge(
-        `the record ${record.key} of ${topic} has ${bytes} bytes, more than ${this.#options.maxRecordBytes}`,
+        `the record ${record.key} of ${topic} has ${bytes} bytes, more than ${limit}; a larger max.message.bytes of the topic lets ` +
+          'more through, up to the limit in the config',
       );
     return {
       topic: this.#names.toWire(topic),
@@ -136,6 +138,7 @@ export class KafkaLog implements Log {
       value: value && Buffer.from(value.buffer, value.byteOffset, value.byteLength),
       headers,
       bytes,
+      maxBatchBytes,
     };
   }
 }

@@ -46,17 +46,32 @@ export interface KafkaConnection {
   readonly brokers: readonly string[];
   /** Connects to nothing yet. Its connections are its own. */
   cluster(): Cluster;
+  /** The same for the requests of a group's member, which are useless when they are late. */
+  groupCluster(): Cluster;
   admin(): Admin;
 }
 
 /** Prepares a connection; nothing is connected before it is used. */
 export function kafkaConnection(options: FilledKafkaLogOptions): KafkaConnection {
-  const { brokers, clientId, ssl, sasl, socketFactory, requestTimeoutMs, logger } = options;
-  const kafka = new kafkajs.Kafka({
+  const kafka = client(options, options.requestTimeoutMs);
+  // A heartbeat that is answered after the session is none: a connection that hangs must be given up before.
+  const forGroups = client(options, Math.min(options.requestTimeoutMs, options.sessionTimeoutMs / 3));
+  return {
+    kafka,
+    brokers: options.brokers,
+    cluster: () => clusterOf(kafka, options.metadataMaxAgeMs),
+    groupCluster: () => clusterOf(forGroups, options.metadataMaxAgeMs),
+    admin: () => kafka.admin(),
+  };
+}
+
+function client(options: FilledKafkaLogOptions, requestTimeout: number): Kafka {
+  const { brokers, clientId, ssl, sasl, socketFactory, logger } = options;
+  return new kafkajs.Kafka({
     brokers: [...brokers],
     clientId,
-    connectionTimeout: CONNECTION_TIMEOUT_MS,
-    requestTimeout: requestTimeoutMs,
+    connectionTimeout: Math.min(CONNECTION_TIMEOUT_MS, requestTimeout),
+    requestTimeout,
     retry: RETRY,
     logLevel: kafkajs.logLevel.WARN,
     logCreator: () => quietly(logger),
@@ -64,12 +79,6 @@ export function kafkaConnection(options: FilledKafkaLogOptions): KafkaConnection
     ...(sasl !== undefined && { sasl }),
     ...(socketFactory !== undefined && { socketFactory }),
   });
-  return {
-    kafka,
-    brokers,
-    cluster: () => clusterOf(kafka, options.metadataMaxAgeMs),
-    admin: () => kafka.admin(),
-  };
 }
 
 function quietly(logger: Logger) {

@@ -68,7 +68,7 @@ export class KafkajsMember implements GroupMember {
     this.#listener = listener;
     this.#clock = options.clock;
     this.#logger = options.logger.child({ group });
-    this.#cluster = connection.cluster();
+    this.#cluster = connection.groupCluster();
     this.#source = new PartitionSource(() => connection.cluster(), names, options);
     this.#fetching = new FetchAhead({ source: this.#source, listener, options, signal: this.#left.signal });
   }

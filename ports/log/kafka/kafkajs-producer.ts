@@ -18,6 +18,8 @@ interface Waiting {
 /** A request takes calls up to here. kafkajs copies the list of a partition for every record of it, so long lists cost squares. */
 const MAX_REQUEST_RECORDS = 500;
 const MAX_REQUEST_BYTES = 4_194_304;
+/** Lengths, times and offsets of a record in a batch; a few more than there can be. */
+const RECORD_OVERHEAD_BYTES = 64;
 /** Bytes that may wait; above it callers are refused, so that a burst cannot fill the memory. */
 const MAX_WAITING_BYTES = 134_217_728;
 /** From here on a value is compressed: below, gzip costs more time than the bytes that it saves (load-tests/log-clients.ts). */
@@ -121,8 +123,9 @@ export class KafkajsProducer implements RecordProducer {
       let bytes = 0;
       let to = from;
       for (let record = records[to]; record && to - from < MAX_REQUEST_RECORDS; record = records[++to]) {
-        if (to > from && bytes + record.bytes > MAX_REQUEST_BYTES) break;
-        bytes += record.bytes;
+        const size = record.bytes + RECORD_OVERHEAD_BYTES;
+        if (to > from && bytes + size > Math.min(MAX_REQUEST_BYTES, record.maxBatchBytes)) break;
+        bytes += size;
       }
       offsets.push(...(await this.#send(records.slice(from, to))));
       from = to;

@@ -10,6 +10,8 @@ export interface PlacedRecord {
   readonly headers: Readonly<Record<string, string>>;
   /** Of key, value and headers. */
   readonly bytes: number;
+  /** What the topic takes in one batch of a partition, bytes. */
+  readonly maxBatchBytes: number;
 }
 
 /**

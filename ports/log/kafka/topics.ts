@@ -1,3 +1,4 @@
+import kafkajs from 'kafkajs';
 import type { Admin } from 'kafkajs';
 import type { Clock } from '../../../runtime/clock.ts';
 import { InvalidConfig, NotFound } from '../../../runtime/errors.ts';
@@ -16,6 +17,17 @@ const COPIES = 3;
 const SETTLE_MS = 15_000;
 const LOOK_EVERY_MS = 20;
 
+const BATCH_LIMIT = 'max.message.bytes';
+/** Kafka's own default of it. */
+const DEFAULT_BATCH_BYTES = 1_048_588;
+
+/** What an append must know of a topic. */
+export interface TopicShape {
+  readonly partitions: number;
+  /** The largest batch of one partition in one request, as it is on the wire. */
+  readonly maxBatchBytes: number;
+}
+
 /** Creates topics, knows how many partitions they have, and tells how far they and their groups are. */
 export class KafkaTopics {
   readonly #options: FilledKafkaLogOptions;
@@ -24,6 +36,9 @@ export class KafkaTopics {
   readonly #admin: Admin;
   readonly #clock: Clock;
   readonly #partitions = new Map<string, { readonly count: number; readonly asOfMs: number }>();
+  /** By topic, its `max.message.bytes`. */
+  readonly #limits = new Map<string, number>();
+  readonly #learning = new Map<string, Promise<TopicShape>>();
   #connecting: Promise<void> | undefined;
 
   constructor(connection: KafkaConnection, options: FilledKafkaLogOptions, names: Names, source: PartitionSource) {
@@ -52,15 +67,17 @@ export class KafkaTopics {
     if (growing.length > 0)
       await this.#call('add partitions', (admin) => admin.createPartitions({ topicPartitions: growing }));
     await this.#settled(missing.length + growing.length > 0 ? specs : [], signal);
+    await this.#learnLimits(specs.map(({ name }) => name));
   }
 
   /**
-   * How many partitions a topic has, as far as is known without asking; undefined when nobody has asked yet. What is older than
+   * What an append must know of a topic, as far as it is known without asking; undefined when nobody has asked yet. What is older than
    * `metadataMaxAgeMs` is asked for again on the side, so that new partitions are noticed.
    */
-  known(topic: string): number | undefined {
+  shape(topic: string): TopicShape | undefined {
     const known = this.#partitions.get(topic);
-    if (!known) return undefined;
+    const maxBatchBytes = this.#limits.get(topic);
+    if (!known || maxBatchBytes === undefined) return undefined;
     if (this.#clock.monotonicMs() - known.asOfMs >= this.#options.metadataMaxAgeMs) {
       this.#partitions.set(topic, { ...known, asOfMs: this.#clock.monotonicMs() });
       void this.#counts([topic]).then(
@@ -68,14 +85,45 @@ export class KafkaTopics {
         () => undefined, // whoever appends meets the same error
       );
     }
-    return known.count;
+    return { partitions: known.count, maxBatchBytes };
   }
 
-  /** How many partitions a topic has. @throws NotFound */
-  async count(topic: string): Promise<number> {
-    const count = this.known(topic) ?? (await this.#counts([topic])).get(topic);
-    if (count === undefined) throw new NotFound(`there is no topic ${topic}`);
-    return count;
+  /** Asks what an append must know of a topic; calls that come meanwhile share the answer. @throws NotFound */
+  learn(topic: string): Promise<TopicShape> {
+    const learning = this.#learning.get(topic) ?? this.#learn(topic).finally(() => this.#learning.delete(topic));
+    this.#learning.set(topic, learning);
+    return learning;
+  }
+
+  async #learn(topic: string): Promise<TopicShape> {
+    const partitions = (await this.#counts([topic])).get(topic);
+    if (partitions === undefined) throw new NotFound(`there is no topic ${topic}`);
+    await this.#learnLimits([topic]);
+    return { partitions, maxBatchBytes: this.#limits.get(topic) ?? DEFAULT_BATCH_BYTES };
+  }
+
+  async #learnLimits(topics: readonly string[]): Promise<void> {
+    const unknown = topics.filter((topic) => !this.#limits.has(topic));
+    if (unknown.length === 0) return;
+    const resources = unknown.map((topic) => ({
+      type: kafkajs.ConfigResourceTypes.TOPIC,
+      name: this.#names.toWire(topic),
+      configNames: [BATCH_LIMIT],
+    }));
+    try {
+      const { resources: found } = await this.#call('read the settings of topics', (admin) =>
+        admin.describeConfigs({ includeSynonyms: false, resources }),
+      );
+      for (const { resourceName, configEntries } of found) {
+        const value = configEntries.find(({ configName }) => configName === BATCH_LIMIT)?.configValue;
+        const topic = this.#names.fromWire(resourceName);
+        if (topic !== undefined && value) this.#limits.set(topic, Number(value));
+      }
+    } catch (error) {
+      if (!(error instanceof InvalidConfig)) throw error;
+    }
+    // Whoever may not read settings goes by Kafka's default.
+    for (const topic of unknown) if (!this.#limits.has(topic)) this.#limits.set(topic, DEFAULT_BATCH_BYTES);
   }
 
   /** As `Log.describe`; the bytes of a partition are not known. */
@@ -129,7 +177,7 @@ export class KafkaTopics {
     const { maxRecordBytes, minCompactionLagMs } = this.#options;
     const settings: Readonly<Record<string, string>> = {
       'cleanup.policy': cleanup,
-      'max.message.bytes': String(maxRecordBytes + BATCH_OVERHEAD_BYTES),
+      [BATCH_LIMIT]: String(maxRecordBytes + BATCH_OVERHEAD_BYTES),
       // A resolved append survives the loss of one broker.
       'min.insync.replicas': String(Math.max(1, copies - 1)),
       ...(cleanup === 'delete' ? { 'retention.ms': String(retentionMs ?? -1) } : {}),
