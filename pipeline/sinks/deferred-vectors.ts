@@ -9,7 +9,7 @@ import type { SourceVersion } from '../../schemas/version.ts';
 /** Consumer group that computes deferred vectors. */
 export const EMBED_GROUP = 'freshet-embed';
 
-/** How often the index looks whether the deferred vectors have all been computed, ms. */
+/** How often an index that is behind looks whether the deferred vectors have all been computed, ms. */
 const LOOK_EVERY_MS = 500;
 
 export interface DeferredDocument {
@@ -25,16 +25,20 @@ export interface DeferredQueue {
     positions: readonly { readonly advance: AdvancePosition; readonly partition: number }[],
     signal: AbortSignal,
   ): Promise<void>;
-  /** False when everything that was ever deferred has its vectors: a searchable position is then a complete one. */
+  /**
+   * False when everything that was deferred before the call has its vectors: a searchable position that was read before it is then a
+   * complete one.
+   */
   mayBeBehind(signal: AbortSignal): Promise<boolean>;
 }
 
 /**
  * Positions follow the documents through the same partitions of `freshet.vectors`, so that whoever reads one there has embedded
- * everything before it. After a start the queue counts as behind until the log says otherwise: in doubt it claims less.
+ * everything before it. That nothing is waiting is asked of the log anew each time: the partition may just have been taken over from a
+ * process that had deferred something. That something is waiting may be old news: in doubt it claims less.
  */
 export function deferredQueue(log: Log, clock: Clock): DeferredQueue {
-  let behind = true;
+  let behind = false;
   let lookedAt = Number.NEGATIVE_INFINITY;
 
   return {
@@ -51,12 +55,11 @@ export function deferredQueue(log: Log, clock: Clock): DeferredQueue {
         });
       }
       if (records.length === 0) return;
-      if (documents.length > 0) behind = true;
       await log.append(records, signal);
     },
 
     async mayBeBehind(signal) {
-      if (!behind || clock.monotonicMs() - lookedAt < LOOK_EVERY_MS) return behind;
+      if (behind && clock.monotonicMs() - lookedAt < LOOK_EVERY_MS) return true;
       lookedAt = clock.monotonicMs();
       const partitions = await log.describe([VECTORS_TOPIC], signal);
       behind = partitions.some(({ earliest, next, groups }) => (groups[EMBED_GROUP] ?? earliest) < next);

@@ -36,7 +36,8 @@ export function indexDocuments(options: IndexSinkOptions): Sink<EmbeddedChange> 
   return {
     name: 'index-documents',
     async write(changes, signal) {
-      const behind = await deferred.mayBeBehind(signal);
+      const claims = changes.some((change) => positionOf(change).length > 0);
+      const behind = claims && (await deferred.mayBeBehind(signal));
       const defers = changes.some((change) => missesVectors(change));
       const { documents, positions } = plan(changes, options, !behind && !defers);
       const results = new Map<number, Written>();
