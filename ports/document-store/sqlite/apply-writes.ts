@@ -1,5 +1,5 @@
 import type { Clock } from '../../../runtime/clock.ts';
-import { DocumentRefused, EmbeddingInvalid, FreshetError } from '../../../runtime/errors.ts';
+import { DocumentRefused, FreshetError } from '../../../runtime/errors.ts';
 import type { DocumentId } from '../../../schemas/ids.ts';
 import { parseDocumentId } from '../../../schemas/ids.ts';
 import type { SourceVersion } from '../../../schemas/version.ts';
@@ -18,6 +18,7 @@ import { DocumentRows, type Head } from './document-rows.ts';
 import { Floors, idRange } from './floors.ts';
 import type { Positions } from './positions.ts';
 import { MAX_PASSAGES } from './schema.ts';
+import { documentFault, vectorsFault } from '../document-fault.ts';
 import { isName } from '../is-name.ts';
 import { positionNumber } from '../lane-positions.ts';
 
@@ -136,7 +137,7 @@ export class WriteApplier {
 
   #replace(write: ReplaceDocument): WriteOutcome {
     const { document, passages, vectors } = write;
-    const error = this.#fault(write);
+    const error = documentFault(write, { dimensions: this.#dimensions, maxPassages: MAX_PASSAGES });
     if (error) return refused(error);
     const newer = this.#newer(document.id, document.version);
     if ('kind' in newer) return newer;
@@ -169,8 +170,11 @@ export class WriteApplier {
     const head = this.#rows.head(write.id);
     if (!head || head.version !== write.version || head.deleted === 1n)
       return stale(head?.version ?? (0n as SourceVersion));
-    if (!write.vectors.every(({ vector }) => this.#isVector(vector)))
-      return refused(new EmbeddingInvalid(`a vector is not ${this.#dimensions} finite numbers`));
+    const error = vectorsFault(
+      write.vectors.map(({ vector }) => vector),
+      this.#dimensions,
+    );
+    if (error) return refused(error);
     const added = this.#rows.attach(head, write.vectors);
     if (added === 0) return stale(head.version);
     this.#count(head.source, 0, 0, added);
@@ -210,26 +214,6 @@ export class WriteApplier {
   #delete(head: Head): void {
     this.#rows.delete(head);
     if (head.deleted === 0n) this.#count(head.source, -1, -Number(head.passages), -Number(head.vectors));
-  }
-
-  /** Why a document cannot be stored, whatever its version. */
-  #fault({ document, passages, vectors }: ReplaceDocument): FreshetError | undefined {
-    if (document.tenant === '' || !isName(document.tenant))
-      return new DocumentRefused('the tenant of the document is empty, not Unicode, or holds a NUL');
-    if (passages.length > MAX_PASSAGES)
-      return new DocumentRefused(`the document has more than ${MAX_PASSAGES} passages`);
-    if (!passages.every(({ ordinal }, i) => ordinal === i))
-      return new DocumentRefused('the passages of the document are not numbered from 0 in order');
-    if (!vectors.every((vector) => vector === undefined || this.#isVector(vector)))
-      return new EmbeddingInvalid(`a vector is not ${this.#dimensions} finite numbers`);
-    return undefined;
-  }
-
-  #isVector(vector: Float32Array): boolean {
-    // A sum is finite only if every term is: one check instead of one per number.
-    let sum = 0;
-    for (const x of vector) sum += x;
-    return vector.length === this.#dimensions && Number.isFinite(sum);
   }
 
   #count(source: string, documents: number, passages: number, vectors: number): void {
