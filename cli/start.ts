@@ -22,7 +22,7 @@ export async function start(context: VerbContext): Promise<ExitCode> {
   const untilCaughtUp = context.flags['until-caught-up'] === true;
   const running = await startFreshet({ config, roles, logger, signal });
   try {
-    if (roles.includes('query')) output.warn(`Freshet listens at ${running.address}`);
+    output.warn(`Freshet listens at ${running.address}`);
     if (untilCaughtUp) await running.caughtUp(signal);
     else await aborted(signal);
   } catch (error) {

@@ -60,13 +60,15 @@ export async function openLog(config: ResolvedConfig, parts: AdapterParts): Prom
     return openSqliteLog({ path: logPath(config), clock, logger });
   }
   const { openKafkaLog } = await import('./log/kafka-log.ts');
-  const { brokers, client, nativePath, replicationFactor, maxRecordBytes, tls, caFile, sasl } = config.cluster.kafka;
+  const { brokers, namespace, client, nativePath, replicationFactor, maxRecordBytes, tls, caFile, sasl } =
+    config.cluster.kafka;
   return openKafkaLog({
     ...parts,
     brokers,
     client,
     maxRecordBytes,
     stateDir: join(config.dataDir, 'views'),
+    ...(namespace !== undefined && { namespace }),
     ...(replicationFactor > 0 && { replicationFactor }),
     ...(nativePath !== undefined && { nativePath }),
     ...(tls === 'on' && { ssl: caFile === undefined ? true : { ca: await readFile(caFile, 'utf8') } }),

@@ -3,6 +3,7 @@ import type { Connector } from '../../connectors/connector.ts';
 import type { Log, TopicSpec } from '../../ports/log/log.ts';
 import type { Clock, Random } from '../../runtime/clock.ts';
 import type { DebeziumSourceConfig as CapturedSource } from '../../connectors/debezium/debezium-source.ts';
+import type { DebeziumConnectorOptions } from '../../connectors/debezium/source-session.ts';
 import type {
   DebeziumSourceConfig,
   PostgresSourceConfig,
@@ -65,8 +66,13 @@ const DATABASES: Readonly<Record<string, CapturedSource['database']>> = {
   'mongodb+srv:': 'mongodb',
 };
 
-function connectOf({ connect, cluster }: ResolvedConfig): { readonly connectUrl: string; readonly brokers: string } {
-  return { connectUrl: connect?.url ?? '', brokers: cluster?.kafka.brokers.join(',') ?? '' };
+/** Where Kafka Connect is, and what it has to know of Kafka. */
+function connectOf({
+  connect,
+  cluster,
+}: ResolvedConfig): Pick<DebeziumConnectorOptions, 'connectUrl' | 'brokers' | 'namespace'> {
+  const { brokers = [], namespace } = cluster?.kafka ?? {};
+  return { connectUrl: connect?.url ?? '', brokers: brokers.join(','), ...(namespace !== undefined && { namespace }) };
 }
 
 /** The connectors of all sources, and the routes of those that are called over HTTP. Only the code of configured kinds is loaded. */

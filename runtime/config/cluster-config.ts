@@ -8,6 +8,12 @@ export const KafkaConfig = Type.Object(
       minItems: 1,
       description: 'Addresses to start from, `host:port`.',
     }),
+    namespace: Type.Optional(
+      text('Put, with a dot, before every topic and group, so that several installations can share a cluster.', {
+        pattern: '^[a-zA-Z0-9._-]{1,60}$',
+        form: 'at most 60 letters, digits, `.`, `_` and `-`',
+      }),
+    ),
     client: Type.Optional(
       Type.Union([Type.Literal('kafkajs'), Type.Literal('rdkafka')], {
         default: 'kafkajs',

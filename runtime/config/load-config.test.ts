@@ -79,6 +79,7 @@ describe('a good config', () => {
         pii: { mode: 'mask' },
         chunk: { maxTokens: 220, overlapTokens: 24 },
         embed: { maxBatchTokens: 8_192, inlineBudgetMs: 100 },
+        workers: { prepare: 0, index: 0 },
         maxDocumentBytes: 16_777_216,
         maxBatchRecords: 256,
         maxBatchBytes: 4_194_304,

@@ -36,9 +36,12 @@ export class LiveProduct implements AsyncDisposable {
   readonly #killWithUs = (): void => void this.#child.kill('SIGKILL');
   #stderr = '';
 
-  constructor(configFile: string) {
-    this.#child = spawn(process.execPath, [entry(), 'start', '--config', configFile], {
+  /** @param roles of the process; all when absent. @param dataDir instead of the config's, for several processes of one config. */
+  constructor(configFile: string, roles?: string, dataDir?: string) {
+    const args = [entry(), 'start', '--config', configFile, ...(roles === undefined ? [] : ['--roles', roles])];
+    this.#child = spawn(process.execPath, args, {
       stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, ...(dataDir !== undefined && { FRESHET_DATA_DIR: dataDir }) },
     });
     process.once('exit', this.#killWithUs);
     this.#ended = once(this.#child, 'exit').then(([code, signal]) => {
