@@ -32,6 +32,8 @@ export type LayoutTypeName =
   | 'freshet.Numeric'
   | 'freshet.Money'
   | 'freshet.Hstore'
+  /** An integer that our own connector leaves as text: oid. */
+  | 'freshet.Text'
   /** A type that Debezium does not know: the text of the value as bytes. */
   | 'freshet.Opaque'
   /** As Opaque, with numbers that Java has printed (`1.0`). */

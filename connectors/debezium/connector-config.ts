@@ -24,6 +24,8 @@ export interface ConnectorPlan {
   readonly epoch: number;
   /** Key columns by `schema.table`, where they are known; Debezium finds the primary key itself. */
   readonly keys: ReadonlyMap<string, readonly string[]>;
+  /** What the log puts, with a dot, before the name of every topic. */
+  readonly namespace?: string | undefined;
   /** Kafka as Connect reaches it, `host:port,...`; MySQL and MariaDB keep their schema history there. */
   readonly brokers?: string | undefined;
 }
@@ -70,7 +72,7 @@ export function connectorProperties(plan: ConnectorPlan): ConnectorProperties {
     'topic.creation.default.partitions': '1',
     'topic.creation.default.replication.factor': '-1',
     ...converters(config.database),
-    ...epochHeader(epoch),
+    ...transforms(epoch, plan.namespace ?? ''),
     ...roleProperties(role, config),
     ...databaseProperties(plan),
     ...config.properties,
@@ -92,12 +94,18 @@ function converters(database: DebeziumDatabase): ConnectorProperties {
   };
 }
 
-function epochHeader(epoch: number): ConnectorProperties {
+/** Every record says its epoch; topics are named as the log names them. */
+function transforms(epoch: number, namespace: string): ConnectorProperties {
   return {
-    transforms: 'epoch',
+    transforms: namespace === '' ? 'epoch' : 'epoch,namespace',
     'transforms.epoch.type': 'org.apache.kafka.connect.transforms.InsertHeader',
     'transforms.epoch.header': EPOCH_HEADER,
     'transforms.epoch.value.literal': String(epoch),
+    ...(namespace !== '' && {
+      'transforms.namespace.type': 'org.apache.kafka.connect.transforms.RegexRouter',
+      'transforms.namespace.regex': '.*',
+      'transforms.namespace.replacement': `${namespace}.$0`,
+    }),
   };
 }
 

@@ -26,7 +26,8 @@ export function watermarkRecords(lanes: Lanes, place: SourcePlace, epoch: number
     source,
     lane,
     lanes: count,
-    ...place,
+    position: place.position,
+    committedAt: place.committedAt,
     epoch,
   }));
 }
@@ -42,7 +43,8 @@ export function endOfSnapshotRecords(lanes: Lanes, place: SourcePlace, epoch: nu
     reason: 'snapshot',
     lane,
     lanes: lanes.partitions,
-    ...place,
+    position: place.position,
+    committedAt: place.committedAt,
   }));
 }
 

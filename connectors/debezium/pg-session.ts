@@ -31,7 +31,6 @@ export class PgSession implements AsyncDisposable {
       connectionString: url,
       application_name: `freshet ${source}`,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      query_timeout: QUERY_TIMEOUT_MS,
       keepAlive: true,
       types: { getTypeParser: () => (text: string) => text } as pg.CustomTypesConfig,
     });
@@ -47,20 +46,34 @@ export class PgSession implements AsyncDisposable {
     }
   }
 
-  /** Runs one statement. @throws SourceUnavailable or SourceMisconfigured, or the signal's reason. */
-  async query(text: string, values: readonly unknown[], signal: AbortSignal): Promise<readonly TextRow[]> {
+  /**
+   * Runs one statement; an abort ends the session, and the statement with it.
+   * @param timeoutMs how long the server may take; the default is for looking something up
+   * @throws SourceUnavailable or SourceMisconfigured, or the signal's reason.
+   */
+  async query(
+    text: string,
+    values: readonly unknown[],
+    signal: AbortSignal,
+    timeoutMs = QUERY_TIMEOUT_MS,
+  ): Promise<readonly TextRow[]> {
     const run = async (): Promise<readonly TextRow[]> => {
       signal.throwIfAborted();
       if (this.#lost) throw this.#lost;
-      return (await this.#client.query<TextRow>(text, [...values])).rows;
+      const query = { text, values: [...values], query_timeout: timeoutMs };
+      return (await this.#client.query<TextRow>(query)).rows;
     };
     const result = this.#idle.then(run);
     this.#idle = result.catch(() => undefined);
+    const stop = (): void => void this[Symbol.asyncDispose]();
+    signal.addEventListener('abort', stop, { once: true });
     try {
       return await result;
     } catch (error) {
       signal.throwIfAborted();
       throw classify(error, this.#source);
+    } finally {
+      signal.removeEventListener('abort', stop);
     }
   }
 

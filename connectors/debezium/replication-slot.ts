@@ -81,6 +81,8 @@ export function isLost(slot: SlotStatus): boolean {
 }
 
 const TAKEOVER_WAIT_MS = 5_000;
+/** A slot waits for every transaction that is open when it is made, however long somebody leaves one idle. */
+const CREATE_TIMEOUT_MS = 86_400_000;
 
 /**
  * Drops the slot, if there is one, and makes it anew.
@@ -97,7 +99,8 @@ export async function recreateSlot(sql: PgSession, name: string, signal: AbortSi
       await sql.query('SELECT pg_terminate_backend($1, $2)', [slot.activePid, TAKEOVER_WAIT_MS], signal);
     await sql.query('SELECT pg_drop_replication_slot($1)', [name], signal);
   }
-  const [made] = await sql.query(`SELECT lsn FROM pg_create_logical_replication_slot($1, 'pgoutput')`, [name], signal);
+  const create = `SELECT lsn FROM pg_create_logical_replication_slot($1, 'pgoutput')`;
+  const [made] = await sql.query(create, [name], signal, CREATE_TIMEOUT_MS);
   const point = lsnIn(made?.['lsn']);
   if (point === undefined) throw new SourceUnavailable(`Replication slot ${name} was made without a position.`);
   return point;

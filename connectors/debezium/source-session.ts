@@ -20,6 +20,8 @@ export interface DebeziumConnectorOptions {
   readonly config: DebeziumSourceConfig;
   /** Address of Kafka Connect's REST API. */
   readonly connectUrl: string;
+  /** The log's own: put, with a dot, before the name of every topic. */
+  readonly namespace?: string;
   /** Kafka as Kafka Connect reaches it; needed for MySQL and MariaDB. */
   readonly brokers?: string;
   readonly log: Log;
@@ -209,8 +211,8 @@ export class SourceSession {
   }
 
   #properties(role: ConnectorRole, epoch: number): ConnectorProperties {
-    const { config, brokers } = this.#options;
-    return connectorProperties({ config, role, epoch, keys: this.#keys, brokers });
+    const { config, brokers, namespace } = this.#options;
+    return connectorProperties({ config, role, epoch, keys: this.#keys, brokers, namespace });
   }
 
   /** Connectors that have read this source's tables, but for one that is still wanted. */

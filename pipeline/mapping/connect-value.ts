@@ -102,7 +102,7 @@ function integer(value: unknown, name: string | undefined): ColumnValue {
   const perSecond = name === undefined ? undefined : PER_SECOND[name];
   if (perSecond !== undefined) return counted(BigInt(exact), perSecond, name?.includes('Timestamp') ?? false);
   const number = Number(exact);
-  return Number.isSafeInteger(number) ? number : exact.toString();
+  return name !== 'freshet.Text' && Number.isSafeInteger(number) ? number : exact.toString();
 }
 
 function counted(count: bigint, perSecond: bigint, isTimestamp: boolean): string {

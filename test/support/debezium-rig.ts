@@ -1,0 +1,198 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import kafkajs from 'kafkajs';
+import type { Connector } from '../../connectors/connector.ts';
+import { debeziumConnector } from '../../connectors/debezium/debezium-connector.ts';
+import { discoverTopics } from '../../connectors/debezium/discover-topics.ts';
+import type { DebeziumSourceConfig } from '../../connectors/debezium/debezium-source.ts';
+import { openKafkaLog, type KafkaLog } from '../../ports/log/kafka-log.ts';
+import type { LogRecord, Offset } from '../../ports/log/log.ts';
+import { deadLettersIn } from '../../pipeline/dead-letters.ts';
+import { decodeChange } from '../../pipeline/stages/decode-change.ts';
+import { pipelineTopics } from '../../pipeline/topics.ts';
+import { systemClock } from '../../runtime/clock.ts';
+import { silentLogger, type Logger } from '../../runtime/logger.ts';
+import { createMetrics, type Metrics } from '../../runtime/metrics.ts';
+import type { Document, DocumentChange } from '../../schemas/document.ts';
+import { positionOrder } from '../../schemas/source-position.ts';
+import { tableTopic } from '../../schemas/topics.ts';
+import type { SourceVersion } from '../../schemas/version.ts';
+
+export function engine(name: 'KAFKA_TEST_URL' | 'CONNECT_TEST_URL' | 'POSTGRES_TEST_URL' | 'MARIADB_TEST_URL'): string {
+  const url = process.env[name];
+  if (!url) throw new Error(`${name} is not set: run npm run engines first`);
+  return url;
+}
+
+/** A Debezium source on the shared engines, in a namespace of its own. Disposing removes its connectors and topics. */
+export interface DebeziumRig extends AsyncDisposable {
+  readonly log: KafkaLog;
+  readonly metrics: Metrics;
+  config: DebeziumSourceConfig;
+  start(logger?: Logger): { readonly connector: Connector; readonly ended: Promise<void>; stop(): Promise<void> };
+  /** Every record of the source's topics so far, partition by partition. */
+  records(): Promise<readonly LogRecord[]>;
+  /** What the pipeline makes of the records: verdicts that park are errors, by code. */
+  decoded(): Promise<{ readonly changes: readonly DocumentChange[]; readonly parked: readonly string[] }>;
+  /** The documents that an index would hold. */
+  documents(): Promise<ReadonlyMap<string, Document>>;
+  /** Resolves once every lane has a watermark at or beyond the position, in the epoch or a later one. */
+  reached(position: string, epoch?: number): Promise<void>;
+  connect<T>(method: string, path: string): Promise<T>;
+}
+
+const never = new AbortController().signal;
+
+export async function debeziumRig(
+  source: Omit<DebeziumSourceConfig, 'name' | 'kind'> & { readonly name?: string },
+  partitions = 2,
+): Promise<DebeziumRig> {
+  const id = crypto.randomUUID().replaceAll('-', '').slice(0, 12);
+  const namespace = `dbz-${id}`;
+  const stateDir = mkdtempSync(join(tmpdir(), 'freshet-dbz-'));
+  const brokers = engine('KAFKA_TEST_URL').split(',');
+  const log = await openKafkaLog({
+    brokers,
+    namespace,
+    stateDir,
+    clock: systemClock,
+    random: Math.random,
+    logger: silentLogger,
+  });
+  await log.createTopics(pipelineTopics(partitions, 3_600_000));
+  const metrics = createMetrics();
+  const stops: (() => Promise<void>)[] = [];
+  const read = new Map<string, LogRecord[]>();
+  const rig: DebeziumRig = {
+    log,
+    metrics,
+    config: { name: `s${id}`, kind: 'debezium', slot: `slot_${id}`, publication: `pub_${id}`, ...source },
+    start(logger = silentLogger) {
+      const abort = new AbortController();
+      const connector = debeziumConnector({
+        config: rig.config,
+        connectUrl: engine('CONNECT_TEST_URL'),
+        brokers: brokers.join(),
+        namespace,
+        log,
+        partitions,
+        clock: systemClock,
+        random: Math.random,
+        logger,
+        metrics,
+      });
+      const ended = connector.run(abort.signal);
+      ended.catch(() => undefined);
+      const stop = async (): Promise<void> => {
+        abort.abort();
+        await ended.catch(() => undefined);
+      };
+      stops.push(stop);
+      return { connector, ended, stop };
+    },
+    async records() {
+      for (const { topic, partition, earliest, next } of await log.describe(tableTopics(rig.config, partitions))) {
+        const lane = read.get(`${topic}/${partition}`) ?? [];
+        read.set(`${topic}/${partition}`, lane);
+        for (let offset = lane.at(-1)?.offset ?? ((earliest - 1n) as Offset); offset + 1n < next;) {
+          const page = await log.fetch({ topic, partition, offset: (offset + 1n) as Offset }, 1_000);
+          lane.push(...page);
+          const last = page.at(-1);
+          if (!last) break;
+          offset = last.offset;
+        }
+      }
+      return [...read.values()].flat();
+    },
+    async decoded() {
+      const tables = new Map(
+        rig.config.tables.map((table) => {
+          const [schema = '', name = ''] = table.table.split('.');
+          return [tableTopic(rig.config.name, schema, name), table];
+        }),
+      );
+      const deadLetters = deadLettersIn({ log, clock: systemClock, logger: silentLogger, metrics });
+      const stage = decodeChange({ tables, log, deadLetters, maxDocumentBytes: 50_000_000, clock: systemClock });
+      // By time of arrival: a key change waits for its other half on another partition.
+      const records = [...(await rig.records())].toSorted(
+        (a, b) => a.timestamp - b.timestamp || Number(a.offset - b.offset),
+      );
+      const verdicts = await stage.run(records, never);
+      return {
+        changes: verdicts.flatMap((one) => (one.kind === 'emit' ? one.values.map(({ change }) => change) : [])),
+        parked: verdicts.flatMap((one) => (one.kind === 'reject' ? [`${one.error.code}: ${one.error.message}`] : [])),
+      };
+    },
+    async documents() {
+      const { changes, parked } = await rig.decoded();
+      if (parked.length > 0) throw new Error(parked.join('\n'));
+      return indexed(changes);
+    },
+    async reached(position, epoch = 0) {
+      const target = positionOrder(position) ?? 0n;
+      const wanted = rig.config.tables.length * partitions;
+      for (;;) {
+        const lanes = new Set<string>();
+        for (const { value } of await rig.records()) {
+          const text = value ? Buffer.from(value).toString() : '';
+          if (!text.startsWith('{"kind":"watermark"')) continue;
+          const mark = JSON.parse(text) as { lane: string; position: string; epoch: number };
+          if (mark.epoch >= epoch && (positionOrder(mark.position) ?? 0n) >= target) lanes.add(mark.lane);
+        }
+        if (lanes.size === wanted) return;
+        await systemClock.sleep(150);
+      }
+    },
+    async connect(method, path) {
+      const response = await fetch(`${engine('CONNECT_TEST_URL')}${path}`, { method });
+      const text = await response.text();
+      return (text === '' ? undefined : JSON.parse(text)) as never;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const stop of stops) await stop();
+      const names = await rig.connect<string[]>('GET', '/connectors');
+      for (const name of names.filter((each) => each.includes(rig.config.name)))
+        await rig.connect('DELETE', `/connectors/${name}`);
+      await log[Symbol.asyncDispose]();
+      const admin = new kafkajs.Kafka({ brokers, logLevel: kafkajs.logLevel.NOTHING }).admin();
+      await admin.connect();
+      const topics = (await admin.listTopics()).filter((each) => each.includes(id));
+      await admin.deleteTopics({ topics }).catch(() => undefined);
+      await admin.disconnect();
+      rmSync(stateDir, { recursive: true, force: true });
+    },
+  };
+  await log.createTopics(discoverTopics(rig.config, partitions));
+  return rig;
+}
+
+function tableTopics(config: DebeziumSourceConfig, partitions: number): string[] {
+  return discoverTopics(config, partitions)
+    .map(({ name }) => name)
+    .filter((name) => name.startsWith(`${config.name}.`));
+}
+
+/** The rule that the whole product lives by: the higher version wins, a deletion is one, a range tombstone refuses what is below. */
+function indexed(changes: readonly DocumentChange[]): ReadonlyMap<string, Document> {
+  const entries = new Map<string, { readonly version: SourceVersion; readonly document?: Document }>();
+  const floors = new Map<string, bigint>();
+  const lanes = new Map<string, Set<string>>();
+  for (const change of changes) {
+    if (change.kind === 'remove-below') {
+      const marker = `${change.table}@${change.version}`;
+      const seen = (lanes.get(marker) ?? new Set()).add(change.lane);
+      lanes.set(marker, seen);
+      const floor = BigInt(change.version);
+      if (seen.size >= change.lanes && floor > (floors.get(change.table) ?? 0n)) floors.set(change.table, floor);
+    }
+    if (change.kind !== 'document' && change.kind !== 'tombstone') continue;
+    const before = entries.get(change.id);
+    if (before && before.version >= change.version) continue;
+    entries.set(change.id, { version: change.version, ...(change.kind === 'document' && { document: change }) });
+  }
+  const live = [...entries].flatMap(([id, { version, document }]): [string, Document][] =>
+    document && version >= (floors.get(document.source.table) ?? 0n) ? [[id, document]] : [],
+  );
+  return new Map(live.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
