@@ -1,6 +1,10 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { rolldown } from 'rolldown';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startRedis } from '../../deploy/local/redis.ts';
 import { systemClock, systemRandom } from '../../runtime/clock.ts';
@@ -23,11 +27,76 @@ async function aProxiedRedis() {
   return { url: url.href, proxy };
 }
 
+/** A process that holds a run of the job `retention`; resolves when the run goes on. */
+async function aProcessThatRuns(leaseMs: number, url = redisUrl) {
+  // Beside the packages that it imports, which are not bundled.
+  const file = fileURLToPath(new URL(`../../node_modules/.cache/freshet/${rig.prefix}.mjs`, import.meta.url));
+  const bundle = await rolldown({
+    input: fileURLToPath(new URL('held-run-fixtures.ts', import.meta.url)),
+    platform: 'node',
+    external: ['bullmq', 'ioredis', 'pino'],
+  });
+  await bundle.write({ file, format: 'esm' });
+  await bundle.close();
+  const child = spawn(process.execPath, [file, url, rig.prefix, String(leaseMs)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = once(child, 'exit');
+  const kill = async (): Promise<void> => {
+    child.kill('SIGKILL');
+    await exited;
+    await rm(file, { force: true });
+  };
+  rig.use({ [Symbol.asyncDispose]: kill });
+  await once(child.stdout, 'data');
+  /** Asks it to stop; its exit code. */
+  const stop = async (): Promise<number> => {
+    child.kill('SIGTERM');
+    const [code] = (await exited) as [number];
+    return code;
+  };
+  return { kill, stop };
+}
+
 function aRecordingLogger() {
   const lines: (readonly [string, LogFields | undefined])[] = [];
   const record = (message: string, fields?: LogFields) => void lines.push([message, fields]);
   return { lines, logger: { ...silentLogger, warn: record, info: record } };
 }
+
+describe('a process that is killed', () => {
+  it('loses its run to another process after its lease', async () => {
+    const killed = await aProcessThatRuns(1_000);
+    const job = aSharedJob(HOUR_MS);
+    const other = rig.process({ leaseMs: 1_000 });
+    await other.schedule(job.by('other', systemClock, { held: true }));
+    await killed.kill();
+    await until(() => job.runs.length === 1);
+    // It is the same turn: whoever asks for a run joins it.
+    const asked = other.runNow('retention');
+    job.runs[0]!.finish();
+    await asked;
+    expect(job.runs).toHaveLength(1);
+  });
+
+  it('keeps its run while it lives, however long that lasts', async () => {
+    const alive = await aProcessThatRuns(400);
+    const { lines, logger } = aRecordingLogger();
+    const job = aSharedJob(HOUR_MS);
+    const other = rig.process({ leaseMs: 400, logger });
+    await other.schedule(job.by('other', systemClock));
+    // Five leases: counted by what Redis says of the lock, which is renewed again and again.
+    const lock = `${rig.prefix}:retention:now:lock`;
+    const lefts = [0];
+    await until(async () => {
+      lefts.push(await rig.redis.pttl(lock));
+      return lefts.filter((leftMs, n) => leftMs > (lefts[n - 1] ?? Infinity)).length > 5;
+    });
+    expect(Math.min(...lefts)).toBe(0); // never without its lock, which would be negative
+    expect([job.runs, lines]).toEqual([[], []]);
+    await alive.kill();
+  });
+});
 
 describe('R43: jobs go on whatever Redis does', () => {
   it('R43: a process that cannot reach Redis for a lease aborts its run, and another takes it over', async () => {
@@ -128,8 +197,16 @@ describe('R43: jobs go on whatever Redis does', () => {
       await engine.restart();
       await until(() => job.runs.length > 2);
     }
-    await engine.kill('SIGKILL'); // stopping must not need Redis
     await own[Symbol.asyncDispose]();
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  it('R43: a process whose Redis is gone stops, and exits', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'freshet-redis-'));
+    await using engine = await startRedis({ dir });
+    const process = await aProcessThatRuns(30_000, engine.url);
+    await engine.kill('SIGKILL');
+    expect(await process.stop()).toBe(0);
     await rm(dir, { recursive: true, force: true });
   });
 });

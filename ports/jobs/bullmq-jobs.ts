@@ -23,6 +23,8 @@ const DEFAULT_LEASE_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Longer than BullMQ blocks (10 s): a connection that owes an answer this long is half-open, and made anew. */
 const SOCKET_TIMEOUT_MS = 20_000;
+/** A socket that was ended is destroyed after this; the client would keep the process alive for 2 s. */
+const DISCONNECT_TIMEOUT_MS = 50;
 const MIN_RECONNECT_MS = 50;
 const MAX_RECONNECT_MS = 5_000;
 
@@ -33,6 +35,8 @@ const MAX_RECONNECT_MS = 5_000;
 class BullmqJobs implements Jobs {
   readonly #options: BullmqJobsOptions;
   readonly #connection: Redis;
+  /** BullMQ copies the connection for every worker, to block on it. */
+  readonly #copies: Redis[] = [];
   readonly #jobs = new Map<string, RecurringJob>();
   #away = false;
   #disposed = false;
@@ -44,11 +48,18 @@ class BullmqJobs implements Jobs {
       maxRetriesPerRequest: null, // as BullMQ demands: its loops wait for Redis to come back
       connectTimeout: CONNECT_TIMEOUT_MS,
       socketTimeout: SOCKET_TIMEOUT_MS,
+      disconnectTimeout: DISCONNECT_TIMEOUT_MS,
       retryStrategy: (times) =>
         retryDelayMs(times, { minDelayMs: MIN_RECONNECT_MS, maxDelayMs: MAX_RECONNECT_MS, random }),
       // After a failover the old primary still answers, as a replica.
       reconnectOnError: (error) => error.message.startsWith('READONLY'),
     });
+    const duplicate = this.#connection.duplicate.bind(this.#connection);
+    this.#connection.duplicate = (changes) => {
+      const copy = duplicate(changes);
+      this.#copies.push(copy);
+      return copy;
+    };
     this.#connection.on('error', (error) => this.#lose(error));
     this.#connection.on('close', () => this.#lose());
     this.#connection.on('ready', () => this.#find());
@@ -76,7 +87,7 @@ class BullmqJobs implements Jobs {
     this.#disposed = true;
     await Promise.all(Array.from(this.#jobs.values(), (job) => job[Symbol.asyncDispose]()));
     this.#jobs.clear();
-    this.#connection.disconnect();
+    for (const connection of [...this.#copies, this.#connection]) connection.disconnect();
   }
 
   /** Resolves when the connection is there, or could not be made. */
