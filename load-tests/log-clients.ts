@@ -44,7 +44,7 @@ const bodies = Array.from({ length: 64 }, () => text(bytes));
 interface Contestant {
   readonly name: string;
   /** Appends everything, then reads it back; ms of each. */
-  run(topic: string): Promise<{ readonly produceMs: number; readonly consumeMs: number }>;
+  readonly run: (topic: string) => Promise<{ readonly produceMs: number; readonly consumeMs: number }>;
 }
 
 async function timed(work: () => Promise<void>): Promise<number> {

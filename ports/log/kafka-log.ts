@@ -40,7 +40,8 @@ export class KafkaLog implements Log {
     this.#names = namesIn(options.namespace);
     this.#connection = kafkaConnection(options);
     const native = options.client === 'rdkafka' ? loadNativeClient(options.nativePath, options.logger) : undefined;
-    this.#producer = native ? new RdkafkaProducer(native, options) : new KafkajsProducer(this.#connection, options);
+    const plain = new KafkajsProducer(this.#connection, options);
+    this.#producer = native ? new RdkafkaProducer(native, options, plain) : plain;
     this.#source = new PartitionSource(() => this.#connection.cluster(), this.#names, options);
     this.#topics = new KafkaTopics(this.#connection, options, this.#names, this.#source);
     this.#views = new LatestViews(options, this.#source, (records) => this.append(records));

@@ -121,8 +121,8 @@ export function logConformance(name: string, open: () => Promise<OpenedLog>): vo
         const [batch] = [await firstBatch(reading(log, { maxBatchRecords: 3 }))];
         const reader = reading(log, { group: 'other', maxBatchRecords: 3 });
         await take(reader, batch.length);
-        const states = (await log.describe(['events'])).map(({ bytes: _, ...state }) => state);
-        expect(states).toEqual([{ topic: 'events', partition: 0, earliest: 0n, next: 5n, groups: { other: 3n } }]);
+        const expected = { topic: 'events', partition: 0, earliest: 0n, next: 5n, groups: { other: 3n } };
+        expect(await log.describe(['events'])).toEqual([{ ...expected, bytes: expect.any(Number) as number }]);
       });
 
       it('are all described when none is named', async () => {

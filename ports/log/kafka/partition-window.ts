@@ -12,8 +12,8 @@ export class PartitionWindow {
   position: Offset;
   /** Where a rewind goes back to: what the group has committed, or where it began. */
   origin: Offset;
-  /** Set while records that retention deleted are not accepted as lost: nothing may be handed out. */
-  lostFrom: Offset | undefined;
+  /** Records that retention deleted, as long as the loss is not accepted: nothing may be handed out. */
+  lost: { readonly from: Offset; readonly next: Offset } | undefined;
   /** Goes to another member: nothing may be handed out. */
   isRevoking = false;
   readonly #maxKeptBytes: number;
@@ -30,7 +30,7 @@ export class PartitionWindow {
     this.partition = partition;
     this.position = position;
     this.origin = lostFrom ?? position;
-    this.lostFrom = lostFrom;
+    this.lost = lostFrom === undefined ? undefined : { from: lostFrom, next: position };
     this.#maxKeptBytes = maxKeptBytes;
   }
 
@@ -45,7 +45,7 @@ export class PartitionWindow {
 
   /** The record that would be taken next; undefined when none may be. */
   peek(): LogRecord | undefined {
-    return this.isRevoking || this.lostFrom !== undefined ? undefined : this.#records[this.#cursor];
+    return this.isRevoking || this.lost ? undefined : this.#records[this.#cursor];
   }
 
   take(): void {
@@ -92,7 +92,7 @@ export class PartitionWindow {
   committed(next: Offset): void {
     if (next <= this.origin) return;
     this.origin = next;
-    if (this.lostFrom !== undefined && next >= this.position) this.lostFrom = undefined;
+    if (this.lost && next >= this.lost.next) this.lost = undefined;
     let done = 0;
     for (let record = this.#records[0]; record && record.offset < next; record = this.#records[done]) {
       if (done < this.#cursor) this.#keptBytes -= sizeOf(record);

@@ -1,3 +1,4 @@
+import type { ConnectionOptions } from 'node:tls';
 import { InvalidConfig, LogUnavailable, RecordTooLarge, type FreshetError } from '../../../runtime/errors.ts';
 import type { Offset } from '../log.ts';
 import type { NativeClient, NativeError, NativeProducer } from './native-client.ts';
@@ -21,6 +22,9 @@ const REFUSED: ReadonlySet<number> = new Set([
   29 /* topic */, 31 /* cluster */, 58 /* SASL */, -169 /* authentication */,
 ]);
 
+/** A value without bytes that has an address: one without is sent as null, which is a tombstone. */
+const EMPTY = Buffer.alloc(1).subarray(0, 0);
+
 /** The records of one call that have no report yet. */
 interface Call {
   readonly records: readonly PlacedRecord[];
@@ -40,18 +44,23 @@ interface Ticket {
 export class RdkafkaProducer implements RecordProducer {
   readonly #client: NativeClient;
   readonly #options: FilledKafkaLogOptions;
+  readonly #other: RecordProducer;
   readonly #calls = new Set<Call>();
   #producer: Promise<NativeProducer> | undefined;
   #polling: Promise<void> | undefined;
   #isClosed = false;
 
-  constructor(client: NativeClient, options: FilledKafkaLogOptions) {
+  /** @param other carries what node-rdkafka cannot: it cuts a header at a NUL. */
+  constructor(client: NativeClient, options: FilledKafkaLogOptions, other: RecordProducer) {
+    this.#other = other;
     this.#client = client;
     this.#options = options;
   }
 
   async produce(records: readonly PlacedRecord[], signal?: AbortSignal): Promise<readonly Offset[]> {
     if (this.#isClosed) throw new LogUnavailable('the log is closed');
+    if (records.some(({ headers }) => Object.entries(headers).flat().join('').includes('\0')))
+      return this.#other.produce(records, signal);
     this.#producer ??= this.#open();
     const producer = await this.#producer.catch((error: unknown) => {
       this.#producer = undefined;
@@ -83,6 +92,7 @@ export class RdkafkaProducer implements RecordProducer {
     await this.#polling;
     const producer = await this.#producer?.catch(() => undefined);
     if (producer) await new Promise<void>((resolve) => producer.disconnect(resolve));
+    await this.#other[Symbol.asyncDispose]();
   }
 
   /** All records of a call in one turn: those of other calls cannot come between them. */
@@ -94,7 +104,16 @@ export class RdkafkaProducer implements RecordProducer {
       try {
         // Once one has failed the following ones would overtake it.
         if (call.error) this.#report(call, index, undefined, call.error);
-        else producer.produce(topic, partition, value, key, null, { call, index } satisfies Ticket, pairs);
+        else
+          producer.produce(
+            topic,
+            partition,
+            value?.byteLength === 0 ? EMPTY : value,
+            key,
+            null,
+            { call, index } satisfies Ticket,
+            pairs,
+          );
       } catch (error) {
         this.#report(call, index, undefined, this.#classify(error as NativeError, record));
       }
@@ -180,9 +199,9 @@ export function nativeConfig(options: FilledKafkaLogOptions): Record<string, unk
     'allow.auto.create.topics': false,
     'socket.keepalive.enable': true,
     ...(sasl && { 'sasl.mechanisms': sasl.mechanism.toUpperCase(), ...credentials }),
-    ...(tls?.ca && { 'ssl.ca.pem': String(tls.ca) }),
-    ...(tls?.cert && { 'ssl.certificate.pem': String(tls.cert) }),
-    ...(tls?.key && { 'ssl.key.pem': String(tls.key) }),
+    ...(tls?.ca && { 'ssl.ca.pem': pemOf(tls.ca) }),
+    ...(tls?.cert && { 'ssl.certificate.pem': pemOf(tls.cert) }),
+    ...(tls?.key && { 'ssl.key.pem': pemOf(tls.key) }),
   };
 }
 
@@ -193,3 +212,13 @@ const producerConfig = (options: FilledKafkaLogOptions): Record<string, unknown>
   'message.timeout.ms': DELIVERY_TIMEOUT_MS,
   'queue.buffering.max.kbytes': MAX_QUEUED_KILOBYTES,
 });
+
+/** Certificates and keys as librdkafka takes them: one text. Passphrases per key are not supported there. */
+function pemOf(source: ConnectionOptions['key']): string {
+  return [source]
+    .flat()
+    .map((one) =>
+      typeof one === 'string' || Buffer.isBuffer(one) ? one.toString() : (one as { pem: Buffer }).pem.toString(),
+    )
+    .join('\n');
+}

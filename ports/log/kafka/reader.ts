@@ -168,12 +168,12 @@ export class KafkaLogReader implements LogReader, MemberListener {
     if (records.length > 0) this.#wake();
   }
 
-  moved(partition: AssignedPartition): void {
-    const window = this.#windows.get(placeName(partition));
+  moved({ position, lostFrom, ...place }: AssignedPartition): void {
+    const window = this.#windows.get(placeName(place));
     if (!window) return;
-    window.moveTo(partition.position);
-    window.lostFrom = partition.lostFrom;
-    if (partition.lostFrom === undefined) window.origin = partition.position;
+    window.moveTo(position);
+    if (lostFrom === undefined) window.origin = position;
+    else window.lost = { from: lostFrom, next: position };
     this.#wake();
   }
 
@@ -184,9 +184,8 @@ export class KafkaLogReader implements LogReader, MemberListener {
   }
 
   #reportLoss(): void {
-    for (const { topic, partition, lostFrom, position, isRevoking } of this.#windows.values())
-      if (lostFrom !== undefined && !isRevoking)
-        throw new RecordsLost({ group: this.#subscription.group, topic, partition, from: lostFrom, next: position });
+    for (const { topic, partition, lost, isRevoking } of this.#windows.values())
+      if (lost && !isRevoking) throw new RecordsLost({ group: this.#subscription.group, topic, partition, ...lost });
   }
 
   /** What was handed out is no longer in work. */
