@@ -52,7 +52,7 @@ function refreshedBeforeSearch(store: ElasticsearchDocumentStore): DocumentStore
     },
     [Symbol.asyncDispose]: async () => {
       // Nobody waits for the files to be deleted: the suite opens some 300 stores.
-      retired.push(store.retire().finally(() => store[Symbol.asyncDispose]()));
+      retired.push(store.retire().then(() => store[Symbol.asyncDispose]()));
     },
   };
 }

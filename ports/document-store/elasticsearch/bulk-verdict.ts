@@ -39,14 +39,12 @@ function verdict(result: BulkItem[string] | undefined): BulkVerdict {
   if (status >= 200 && status < 300) return { kind: 'stored' };
   // 404 on an update: the document that was read is gone. Only an operator deletes; read again.
   if (status === 409 || error.type === 'document_missing_exception') return { kind: 'conflict' };
-  if (status === 429 || status >= 500 || PASSING.has(error.type ?? ''))
-    return { kind: 'again', error: classifyStatus(status === 429 ? 429 : 503, error) };
-  const classified = classifyStatus(status, error);
-  if (status === 400 || classified.fate === 'dead-letter')
-    // The reason quotes the document, so only the type is kept.
-    return {
-      kind: 'refused',
-      error: new DocumentRefused(`the index cannot store this document (${error.type ?? status})`),
-    };
-  return { kind: classified.fate === 'retry' ? 'again' : 'failed', error: classified };
+  const type = error.type ?? '';
+  const classified = classifyStatus(PASSING.has(type) ? 503 : status, error);
+  if (classified.fate === 'retry') return { kind: 'again', error: classified };
+  // A full disk comes as 429 like an overload, and does not pass by itself.
+  const isRefusal = status === 400 || classified.fate === 'dead-letter';
+  if (!isRefusal) return { kind: 'failed', error: classified };
+  // The reason quotes the document, so only the type is kept.
+  return { kind: 'refused', error: new DocumentRefused(`the index cannot store this document (${type || status})`) };
 }
