@@ -11,6 +11,7 @@ import {
   openDocumentStore,
   openEmbedder,
   openGenerator,
+  localJobs,
   openJobs,
   openLog,
   openSchemaRegistry,
@@ -114,6 +115,7 @@ export async function startFreshet({ config, roles, logger, signal }: FreshetOpt
     await scheduleUpkeep({
       ...base,
       jobs: opened.use(await openJobs(config, parts)),
+      ownJobs: opened.use(await localJobs(parts)),
       indexGroup: index.group,
       sourceTopics: sources.flatMap(({ topics }) => topics),
     });

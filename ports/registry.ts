@@ -127,15 +127,15 @@ export async function openCache(config: ResolvedConfig, { clock, random, logger 
   }
   const { openRedisCache } = await import('./cache/redis-cache.ts');
   const { url, prefix, timeoutMs } = config.cluster.redis;
-  return openRedisCache({ url, prefix, timeoutMs, clock, random, logger });
+  return openRedisCache({ url, prefix: `${prefix}/cache/`, timeoutMs, clock, random, logger });
 }
 
 /** The job scheduler, by the config. */
 export async function openJobs(config: ResolvedConfig, { clock, random, logger }: AdapterParts): Promise<Jobs> {
   if (!config.cluster) return localJobs({ clock, random, logger });
   const { bullmqJobs } = await import('./jobs/bullmq-jobs.ts');
-  const { url, prefix } = config.cluster.redis;
-  return bullmqJobs({ url, prefix, clock, random, logger });
+  const { url, jobsUrl = url, prefix } = config.cluster.redis;
+  return bullmqJobs({ url: jobsUrl, prefix: `${prefix}-jobs`, clock, random, logger });
 }
 
 /** Jobs of this process alone, whatever the profile. */

@@ -12,7 +12,10 @@ const GAUGES_EVERY_MS = 5_000;
 
 export interface UpkeepParts {
   readonly log: EngineLog;
+  /** Once over all processes. */
   readonly jobs: Jobs;
+  /** In each process: a gauge belongs to the process that shows it. */
+  readonly ownJobs: Jobs;
   readonly deadLetters: DeadLetters;
   readonly indexGroup: string;
   readonly sourceTopics: readonly string[];
@@ -23,6 +26,7 @@ export interface UpkeepParts {
 export async function scheduleUpkeep({
   log,
   jobs,
+  ownJobs,
   deadLetters,
   indexGroup,
   sourceTopics,
@@ -45,7 +49,7 @@ export async function scheduleUpkeep({
     [DOCUMENTS_TOPIC, indexGroup],
     [VECTORS_TOPIC, EMBED_GROUP],
   ]);
-  await jobs.schedule({
+  await ownJobs.schedule({
     name: 'gauges',
     everyMs: GAUGES_EVERY_MS,
     async run(signal) {

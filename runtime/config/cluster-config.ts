@@ -95,8 +95,11 @@ export type ElasticsearchConfig = Type.Static<typeof ElasticsearchConfig>;
 export const RedisConfig = Type.Object(
   {
     url: secretUrl('`redis://user:password@host:6379`, `rediss://` for TLS. Its `maxmemory` bounds the cache.'),
+    jobsUrl: Type.Optional(
+      secretUrl('Another Redis for jobs, with `maxmemory-policy noeviction`; absent: the same one.'),
+    ),
     prefix: Type.Optional(text('First part of every key.', { default: 'freshet' })),
-    timeoutMs: Type.Optional(integer('How long the cache waits before it counts as a miss, ms.', 50, 5, 10_000)),
+    timeoutMs: Type.Optional(integer('How long the cache waits before it counts as a miss, ms.', 100, 5, 10_000)),
   },
   { ...closed, description: 'Cache and jobs of the cluster profile.' },
 );

@@ -1,0 +1,141 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ConfigFile } from '../../runtime/config/config.ts';
+import { systemClock } from '../../runtime/clock.ts';
+import { LiveProduct } from './live-product.ts';
+import { testDatabase, type TestDatabase } from './postgres.ts';
+
+/** A role, or several with commas between them, that one process takes. */
+export type RoleList = string;
+
+/** Where the engines of a deployment are; tests put proxies or engines of their own in the place of the shared ones. */
+export interface EngineAddresses {
+  readonly kafka: string;
+  readonly elasticsearch: string;
+  readonly redis: string;
+  readonly connect: string;
+  readonly postgres: string;
+}
+
+export interface DeploymentOptions {
+  readonly engines?: Partial<EngineAddresses>;
+  /** Name of the source; what is inserted into the engines has names of its own all the same. */
+  readonly source: string;
+  readonly tables: readonly { readonly table: string; readonly title?: string; readonly body: string | string[] }[];
+  /** `debezium` by default; `postgres` reads the database without Kafka Connect. */
+  readonly kind?: 'debezium' | 'postgres';
+  readonly partitions?: number;
+  /** Laid over the config, key by key at the top level. */
+  readonly config?: Partial<ConfigFile>;
+}
+
+/** The addresses of the shared engines. @throws Error when one is not set. */
+export function sharedEngines(): EngineAddresses {
+  const from = (name: string): string => {
+    const value = process.env[name];
+    if (!value) throw new Error(`${name} is not set: run npm run engines first`);
+    return value;
+  };
+  return {
+    kafka: from('KAFKA_TEST_URL'),
+    elasticsearch: from('ELASTICSEARCH_TEST_URL'),
+    redis: from('REDIS_TEST_URL'),
+    connect: from('CONNECT_TEST_URL'),
+    postgres: from('POSTGRES_TEST_URL'),
+  };
+}
+
+/**
+ * The product on real engines, as processes with roles: a database, a namespace in Kafka, an index and Redis keys of its own. Disposing
+ * kills the processes and removes what they left in the engines.
+ */
+export class ClusterDeployment implements AsyncDisposable {
+  readonly database: TestDatabase;
+  /** Part of every name in the engines. */
+  readonly name: string;
+  readonly configFile: string;
+  readonly engines: EngineAddresses;
+  readonly #folder: string;
+  readonly #running = new Set<LiveProduct>();
+  #started = 0;
+
+  private constructor(parts: Pick<ClusterDeployment, 'database' | 'name' | 'configFile' | 'engines'>, folder: string) {
+    this.database = parts.database;
+    this.name = parts.name;
+    this.configFile = parts.configFile;
+    this.engines = parts.engines;
+    this.#folder = folder;
+  }
+
+  static async open(options: DeploymentOptions): Promise<ClusterDeployment> {
+    const engines = { ...sharedEngines(), ...options.engines };
+    const name = `t${randomBytes(5).toString('hex')}`;
+    const database = await testDatabase(engines.postgres);
+    const folder = await mkdtemp(join(tmpdir(), 'freshet-cluster-'));
+    const configFile = join(folder, 'freshet.yaml');
+    await writeFile(configFile, JSON.stringify(configOf(options, engines, name, database, folder)));
+    return new ClusterDeployment({ database, name, configFile, engines }, folder);
+  }
+
+  /** Starts a process with these roles. */
+  start(roles: RoleList): LiveProduct {
+    // What a process keeps is its own: a new one finds nothing, as on another machine.
+    const product = new LiveProduct(this.configFile, roles, join(this.#folder, `state-${++this.#started}`));
+    this.#running.add(product);
+    return product;
+  }
+
+  /** The position behind everything that is committed. */
+  async position(): Promise<string> {
+    const [row] = await this.database.sql<{ lsn: string }>('SELECT pg_current_wal_insert_lsn()::text AS lsn');
+    return row?.lsn ?? '';
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const product of this.#running) await product[Symbol.asyncDispose]();
+    await this.#removeConnectors();
+    await fetch(`${this.engines.elasticsearch.split(',')[0]}/${this.name}-*?expand_wildcards=all`, {
+      method: 'DELETE',
+    }).catch(() => undefined);
+    await this.database[Symbol.asyncDispose]();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  /** Before the database goes: a connector would take its slot again at once. */
+  async #removeConnectors(): Promise<void> {
+    const { connect } = this.engines;
+    const reply = await fetch(`${connect}/connectors`).catch(() => undefined);
+    const names = reply?.ok ? ((await reply.json()) as string[]) : [];
+    for (const connector of names) {
+      const found = await fetch(`${connect}/connectors/${encodeURIComponent(connector)}`).catch(() => undefined);
+      if (!found?.ok || !JSON.stringify(await found.json()).includes(this.database.name)) continue;
+      await fetch(`${connect}/connectors/${encodeURIComponent(connector)}`, { method: 'DELETE' });
+    }
+    await systemClock.sleep(0);
+  }
+}
+
+function configOf(
+  { source, tables, kind = 'debezium', partitions = 3, config }: DeploymentOptions,
+  engines: EngineAddresses,
+  name: string,
+  { url, name: slot }: TestDatabase,
+  folder: string,
+): Partial<ConfigFile> {
+  return {
+    profile: 'cluster',
+    dataDir: join(folder, 'state'),
+    logLevel: 'warn',
+    server: { port: 0 },
+    kafka: { brokers: engines.kafka.split(','), namespace: name, partitions },
+    elasticsearch: { nodes: engines.elasticsearch.split(','), alias: name, shards: 1, replicas: 0 },
+    redis: { url: engines.redis, prefix: name },
+    connect: { url: engines.connect },
+    embedder: { kind: 'hash' },
+    pipeline: { pii: { mode: 'off' } },
+    sources: [{ name: source, kind, connection: url, slot, publication: slot, tables: [...tables] }],
+    ...config,
+  } as Partial<ConfigFile>;
+}
