@@ -8,10 +8,10 @@ const MAX_QUEUE = 3;
 /**
  * Latency by unloaded latency up to which the limit grows, and beyond which it shrinks. Part of a loaded latency is not the server's queue
  * but parsing on a busy machine; a limit without this tolerance was measured to leave half of four streams idle. A query waits in the
- * server for less than one batch.
+ * server for about one batch.
  */
-const TOLERATED_SLOWDOWN = 1.5;
-const MAX_SLOWDOWN = 1.8;
+const TOLERATED_SLOWDOWN = 1.6;
+const MAX_SLOWDOWN = 2;
 /** What is left of the limit when the server refuses for load. */
 const BACKOFF = 0.7;
 /** How long a limit that was refused is not tried again; doubles with each refusal up to the maximum. */
@@ -116,7 +116,7 @@ export class ConcurrencyLimit {
   }
 
   #endRound(tookMs: number): void {
-    // By Little's law the mean counts what waits exactly; a median does not, where requests come and go in step.
+    // By Little's law the mean counts what waits exactly; a median or a quarter does not, where requests come and go in step.
     const slowdown = this.#round.reduce((sum, ratio) => sum + ratio, 0) / this.#round.length;
     const queued = this.#limit * (1 - 1 / Math.max(1, slowdown));
     const now = this.#clock.monotonicMs();
