@@ -80,8 +80,11 @@ export class Outages {
 /** A process that is stopped for a while misses up to so many turns. */
 const STOPPED_TURNS = 200;
 
-/** A promise of a process that has died: nothing behind it ever runs. */
-const never = new Promise<never>(() => undefined);
+/**
+ * Where the code of a process that has died waits: nothing behind it ever runs. A promise of its own each time, since one for all would
+ * keep everything that ever waited for it.
+ */
+const never = (): Promise<never> => new Promise(() => undefined);
 
 /**
  * One process of the product: its ports are the real ones behind turns and faults. Killing it freezes all of its code at the await
@@ -129,7 +132,7 @@ export class SimulatedProcess {
     failure: (message: string) => FreshetError,
   ): Promise<T> {
     await this.#scheduler.turn(label);
-    if (!this.alive) return never;
+    if (!this.alive) return never();
     const rates = this.#rates();
     if (this.#happens(rates.crash)) return this.#die();
     if (this.#happens(rates.zombie)) await this.#becomeZombie();
@@ -138,7 +141,7 @@ export class SimulatedProcess {
       throw failure('Simulated: refused.');
     const result = await run();
     await this.#scheduler.turn(`${label}.`);
-    if (!this.alive) return never;
+    if (!this.alive) return never();
     if (this.#happens(rates.crash)) return this.#die();
     if (this.#happens(rates.appliedButFailed)) throw failure('Simulated: the reply was lost.');
     return result;
@@ -146,7 +149,7 @@ export class SimulatedProcess {
 
   #die(): Promise<never> {
     this.kill();
-    return never;
+    return never();
   }
 
   /** A successor takes over while this one still works on its batch, as after SIGSTOP and SIGCONT. */
@@ -161,7 +164,7 @@ export class SimulatedProcess {
       ...clock,
       sleep: async (ms, signal) => {
         await clock.sleep(ms, signal);
-        if (!this.alive) await never;
+        if (!this.alive) await never();
       },
     };
   }
@@ -217,11 +220,11 @@ export class SimulatedProcess {
   async *#batches(reader: LogReader, signal: AbortSignal): AsyncGenerator<readonly LogRecord[]> {
     for await (const batch of reader.batches(signal)) {
       await this.#scheduler.turn('batch');
-      if (!this.alive) await never;
+      if (!this.alive) await never();
       yield batch;
-      if (!this.alive) await never;
+      if (!this.alive) await never();
     }
-    if (!this.alive) await never;
+    if (!this.alive) await never();
   }
 
   store(store: DocumentStore): DocumentStore {
