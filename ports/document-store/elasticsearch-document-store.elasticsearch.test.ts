@@ -1,33 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import { afterAll } from 'vitest';
-import { systemClock, systemRandom } from '../../runtime/clock.ts';
-import type { DocumentStore } from './document-store.ts';
-import { DIMENSIONS } from './document-fixtures.ts';
 import { documentStoreConformance } from './document-store.conformance.ts';
-import {
-  openElasticsearchDocumentStore,
-  type ElasticsearchDocumentStore,
-  type ElasticsearchDocumentStoreOptions,
-} from './elasticsearch-document-store.ts';
+import type { DocumentStore } from './document-store.ts';
+import type { ElasticsearchDocumentStore } from './elasticsearch-document-store.ts';
+import { TestGenerations } from './elasticsearch-fixtures.ts';
 
-const node = process.env['ELASTICSEARCH_TEST_URL'];
-if (!node) throw new Error('ELASTICSEARCH_TEST_URL is not set: run npm run engines first');
-
-const alias = `t${randomUUID().slice(0, 8)}`;
-let generations = 0;
-const retired: Promise<void>[] = [];
-const options = (fields: Partial<ElasticsearchDocumentStoreOptions> = {}): ElasticsearchDocumentStoreOptions => ({
-  nodes: [node],
-  alias,
-  generation: `${alias}-model-chunker-${generations++}`,
-  dimensions: DIMENSIONS,
-  replicas: 0,
-  refreshIntervalMs: 50,
-  countsMaxAgeMs: 0,
-  clock: systemClock,
-  random: systemRandom,
-  ...fields,
-});
+const generations = new TestGenerations(process.env['ELASTICSEARCH_TEST_URL']);
 
 /**
  * A search finds what was written before the last position was stored. The suite searches right after it has written, so it gets what a
@@ -50,18 +27,10 @@ function refreshedBeforeSearch(store: ElasticsearchDocumentStore): DocumentStore
       await store.refresh();
       return store.progress(...args);
     },
-    [Symbol.asyncDispose]: async () => {
-      // Nobody waits for the files to be deleted: the suite opens some 300 stores.
-      retired.push(store.retire().then(() => store[Symbol.asyncDispose]()));
-    },
+    [Symbol.asyncDispose]: async () => generations.retire(store),
   };
 }
 
-afterAll(async () => {
-  await Promise.all(retired);
-  await fetch(`${node}/_index_template/${alias}`, { method: 'DELETE' });
-});
+afterAll(() => generations.clear());
 
-documentStoreConformance('elasticsearch', async () =>
-  refreshedBeforeSearch(await openElasticsearchDocumentStore(options())),
-);
+documentStoreConformance('elasticsearch', async () => refreshedBeforeSearch(await generations.open()));
