@@ -198,6 +198,10 @@ function binlog({ config, role, epoch, brokers }: ConnectorPlan): ConnectorPrope
     'schema.history.internal.kafka.topic': `freshet.schema-history.${config.name}.${role}.${epoch}`,
     'schema.history.internal.store.only.captured.tables.ddl': 'true',
     'include.schema.changes': 'false',
+    'bigint.unsigned.handling.mode': 'precise',
+    // The end of each transaction is a record, whose offset lies behind it: without one the last stays open until the next begins.
+    'provide.transaction.metadata': 'true',
+    'connect.keep.alive.interval.ms': '1000',
     ...(role === 'snapshot' && { 'snapshot.locking.mode': 'none' }),
   };
 }

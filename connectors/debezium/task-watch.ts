@@ -6,6 +6,8 @@ import type { ConnectClient, ConnectorOffset } from './connect-client.ts';
 import { ResyncRequired } from './resync-required.ts';
 
 const LOOK_EVERY_MS = 1_000;
+/** A connector that was registered shows a moment later; one that stays away was removed. */
+const MISSING_MS = 5_000;
 const RESTART_BACKOFF = { minDelayMs: 1_000, maxDelayMs: 60_000 };
 
 /** What Debezium says when the database's log no longer reaches back to where the stream was. */
@@ -20,6 +22,7 @@ export class TaskWatch {
   readonly #random: Random;
   readonly #logger: Logger;
   #lookedMs = Number.NEGATIVE_INFINITY;
+  #missingSinceMs: number | undefined;
   #restarts = 0;
   #restartDueMs: number | undefined;
   #fault: string | undefined;
@@ -61,7 +64,13 @@ export class TaskWatch {
       this.#restarts = 0;
       return (this.#fault = undefined);
     }
-    if (!status) throw new SourceUnavailable(`Kafka Connect has no connector ${this.#name}; it is registered again.`);
+    if (!status) {
+      this.#missingSinceMs ??= now;
+      if (now - this.#missingSinceMs > MISSING_MS)
+        throw new SourceUnavailable(`Kafka Connect has no connector ${this.#name}; it is registered again.`);
+      return (this.#fault = 'Kafka Connect does not know the connector yet.');
+    }
+    this.#missingSinceMs = undefined;
     if (task?.state !== 'FAILED' && status.state !== 'FAILED')
       return (this.#fault = `Kafka Connect says ${status.state}, task ${task?.state ?? 'none'}.`);
     if (LOG_LOST.test(task?.trace ?? '')) throw new ResyncRequired('log-lost');

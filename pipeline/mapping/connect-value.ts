@@ -136,6 +136,7 @@ function text(value: string, name: string | undefined): string {
       return moneyText(value);
     case 'freshet.Hstore':
       return hstoreText(JSON.parse(value) as Record<string, string | null>);
+    case undefined:
     default:
       return value;
   }
@@ -152,6 +153,7 @@ function bytes(value: unknown, type: ConnectType): string {
       return Buffer.from(raw).toString('utf8');
     case 'freshet.Geometric':
       return geometricText(Buffer.from(raw).toString('utf8'));
+    case undefined:
     default:
       return hex(raw);
   }

@@ -33,7 +33,7 @@ async function read(
   layout?: TableLayout,
 ): Promise<RowChange | TableCleared> {
   const found = typeof wanted === 'string' ? records.find(({ name }) => name === wanted) : wanted;
-  if (!found) throw new Error(`no golden record ${String(wanted)}`);
+  if (!found) throw new Error('no such golden record');
   const value = found.value === null ? null : Buffer.from(found.value);
   const record: LogRecord = {
     topic: found.topic,
