@@ -7,7 +7,7 @@ import { debeziumConnector } from '../../connectors/debezium/debezium-connector.
 import { discoverTopics } from '../../connectors/debezium/discover-topics.ts';
 import type { DebeziumSourceConfig } from '../../connectors/debezium/debezium-source.ts';
 import { openKafkaLog, type KafkaLog } from '../../ports/log/kafka-log.ts';
-import type { LogRecord, Offset } from '../../ports/log/log.ts';
+import type { LogRecord, Offset, TopicSpec } from '../../ports/log/log.ts';
 import { deadLettersIn } from '../../pipeline/dead-letters.ts';
 import { decodeChange } from '../../pipeline/stages/decode-change.ts';
 import { pipelineTopics } from '../../pipeline/topics.ts';
@@ -60,7 +60,6 @@ export async function debeziumRig(
     random: Math.random,
     logger: silentLogger,
   });
-  await log.createTopics(pipelineTopics(partitions, 3_600_000));
   const metrics = createMetrics();
   const stops: (() => Promise<void>)[] = [];
   const read = new Map<string, LogRecord[]>();
@@ -92,7 +91,9 @@ export async function debeziumRig(
       return { connector, ended, stop };
     },
     async records() {
-      for (const { topic, partition, earliest, next } of await log.describe(tableTopics(rig.config, partitions))) {
+      for (const { topic, partition, earliest, next } of await log.describe(
+        tableTopicSpecs(rig.config, partitions).map(({ name }) => name),
+      )) {
         const lane = read.get(`${topic}/${partition}`) ?? [];
         read.set(`${topic}/${partition}`, lane);
         for (let offset = lane.at(-1)?.offset ?? ((earliest - 1n) as Offset); offset + 1n < next;) {
@@ -163,14 +164,14 @@ export async function debeziumRig(
       rmSync(stateDir, { recursive: true, force: true });
     },
   };
-  await log.createTopics(discoverTopics(rig.config, partitions));
+  const topics = [...pipelineTopics(partitions, 3_600_000), ...tableTopicSpecs(rig.config, partitions)];
+  // A busy broker may not know yet what it has just made.
+  await log.createTopics(topics).catch(() => log.createTopics(topics));
   return rig;
 }
 
-function tableTopics(config: DebeziumSourceConfig, partitions: number): string[] {
-  return discoverTopics(config, partitions)
-    .map(({ name }) => name)
-    .filter((name) => name.startsWith(`${config.name}.`));
+function tableTopicSpecs(config: DebeziumSourceConfig, partitions: number): readonly TopicSpec[] {
+  return discoverTopics(config, partitions).filter(({ name }) => name.startsWith(`${config.name}.`));
 }
 
 /** The rule that the whole product lives by: the higher version wins, a deletion is one, a range tombstone refuses what is below. */
