@@ -61,11 +61,14 @@ export class SourceProgress {
     return this.current;
   }
 
-  /** Appends records and, where it changes, the state. Durable when it resolves. @throws what `Log.append` throws */
+  /**
+   * Appends records and then, where it changes, the state: an append can be cut, and a state that is ahead of its records would lose them.
+   * Durable when it resolves. @throws what `Log.append` throws
+   */
   async append(records: readonly AppendRecord[], change: Partial<SourceState>, signal: AbortSignal): Promise<void> {
     const state = { ...this.current, ...change };
-    const changes = Object.keys(change).length > 0;
-    await this.log.append(changes ? [...records, stateRecord(this.source, state)] : records, signal);
+    if (records.length > 0) await this.log.append(records, signal);
+    if (Object.keys(change).length > 0) await this.log.append([stateRecord(this.source, state)], signal);
     this.current = state;
   }
 }

@@ -120,6 +120,8 @@ export class KafkaTopics {
         if (topic !== undefined && value) this.#limits.set(topic, Number(value));
       }
     } catch (error) {
+      // Made a moment ago, perhaps by another process, and not yet known to the broker that was asked: whoever appends asks again.
+      if (error instanceof NotFound) return;
       if (!(error instanceof InvalidConfig)) throw error;
     }
     // Whoever may not read settings goes by Kafka's default.
