@@ -73,7 +73,7 @@ describe("Debezium's records", () => {
   test('a value that was left out is the placeholder, whatever its type: text, bytes, numbers, uuid, hstore (B13)', async () => {
     for (const name of ['update that leaves long values out', 'key change with long values: create half']) {
       const { after } = (await read(name, PLACEHOLDERS)) as RowChange;
-      expect(after).toEqual({ ...Object.fromEntries(PLACEHOLDERS.map((column) => [column, UNAVAILABLE])) });
+      expect(after).toEqual(Object.fromEntries(PLACEHOLDERS.map((column) => [column, UNAVAILABLE])));
     }
   });
 
