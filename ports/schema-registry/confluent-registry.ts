@@ -2,6 +2,7 @@ import { RecordUnreadable, SchemaRegistryUnavailable } from '../../runtime/error
 import { avroSchema, type AvroSchema } from './avro-schema.ts';
 import { FRAME_BYTES, isFramed, type FramedValue, type SchemaRegistry } from './schema-registry.ts';
 
+/** Where the registry is. */
 export interface ConfluentRegistryOptions {
   /** Address of the registry; user and password in it are sent as basic authentication. */
   readonly url: string;
