@@ -37,7 +37,10 @@ export function identityOf(record: LogRecord): RecordIdentity | undefined {
   return { id: record.key as DocumentId, version: versionOf(record) };
 }
 
-/** A value of `freshet.documents` as a record. Markers stay on the partition they came through. */
+/**
+ * A value of `freshet.documents` as a record. Everything stays on the partition it came through, whoever chose that one: a marker says
+ * that what came before it in its partition has passed, and Kafka Connect spreads keys in a way of its own (I11).
+ */
 export function documentsRecord(change: DocumentChange, partition: number): AppendRecord {
   const value = Buffer.from(encodeDocumentChange(change));
   switch (change.kind) {
@@ -49,6 +52,7 @@ export function documentsRecord(change: DocumentChange, partition: number): Appe
         value,
         headers: { [VERSION_HEADER]: change.version.toString() },
         version: change.version,
+        partition,
       };
     case 'carried':
       return {

@@ -313,6 +313,8 @@ export class SimulatedSource {
     return {
       topic: TOPIC,
       key: idOf(key),
+      // Spread in a way of its own, as Kafka Connect does.
+      partition: (Number(key.slice(1)) * 7 + 3) % this.#partitions,
       value: Buffer.from(JSON.stringify(envelope)),
       headers: { ...headers, [VERSION_HEADER]: version.toString() },
     };

@@ -14,7 +14,7 @@ test('what a former owner of the partition has deferred is seen by the one that 
   await log.createTopics(pipelineTopics(1, 60_000));
   const successor = deferredQueue(log, clock);
   expect(await successor.mayBeBehind(signal)).toBe(false);
-  const document = { id: 'docs/public.pages/1' as DocumentId, version: 1n as SourceVersion };
+  const document = { id: 'docs/public.pages/1' as DocumentId, version: 1n as SourceVersion, partition: 0 };
   await deferredQueue(log, clock).append([document], [], signal);
   expect(await successor.mayBeBehind(signal)).toBe(true);
 });

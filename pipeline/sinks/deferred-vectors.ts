@@ -15,6 +15,8 @@ const LOOK_EVERY_MS = 500;
 export interface DeferredDocument {
   readonly id: DocumentId;
   readonly version: SourceVersion;
+  /** Of its record in `freshet.documents`. */
+  readonly partition: number;
 }
 
 /** The way of documents whose vectors follow later. */
@@ -43,9 +45,9 @@ export function deferredQueue(log: Log, clock: Clock): DeferredQueue {
 
   return {
     async append(documents, positions, signal) {
-      const records: AppendRecord[] = documents.map(({ id, version }) => {
+      const records: AppendRecord[] = documents.map(({ id, version, partition }) => {
         const value: DeferredVectors = { kind: 'deferred', id, version: version.toString() };
-        return record(id, value);
+        return { ...record(id, value), partition };
       });
       for (const { advance, partition } of positions) {
         const { source, lane, lanes, position, committedAt, epoch } = advance;

@@ -141,10 +141,11 @@ function missesVectors(change: EmbeddedChange): boolean {
 }
 
 function deferredDocument(change: EmbeddedChange): DeferredDocument {
-  if (change.kind === 'chunked') return change.document;
+  const { partition } = change;
+  if (change.kind === 'chunked') return { id: change.document.id, version: change.document.version, partition };
   if (change.kind === 'ask-again') return change;
   if (change.write.kind !== 'touch') throw new TypeError(`a write of kind ${change.write.kind} has no vectors`);
-  return change.write;
+  return { id: change.write.id, version: change.write.version, partition };
 }
 
 function positionOf(change: EmbeddedChange): { readonly advance: AdvancePosition; readonly partition: number }[] {

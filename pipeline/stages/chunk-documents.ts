@@ -9,6 +9,7 @@ export interface ChunkedContent {
   readonly contentHash: string;
   readonly text: string;
   readonly passages: readonly Passage[];
+  readonly partition: number;
 }
 
 export type ChunkedChange = Exclude<IndexChange, NewContent> | ChunkedContent;
@@ -21,7 +22,7 @@ export interface ChunkStageOptions {
 export function chunkDocuments({ chunk }: ChunkStageOptions): Stage<IndexChange, ChunkedChange> {
   return eachValue<IndexChange, ChunkedChange>('chunk', (change) => {
     if (change.kind !== 'new-content') return emit<ChunkedChange>(change);
-    const { document, contentHash } = change;
-    return emit<ChunkedChange>({ kind: 'chunked', document, contentHash, ...chunk(document) });
+    const { document, contentHash, partition } = change;
+    return emit<ChunkedChange>({ kind: 'chunked', document, contentHash, partition, ...chunk(document) });
   });
 }

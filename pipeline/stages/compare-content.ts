@@ -14,6 +14,8 @@ export interface NewContent {
   readonly kind: 'new-content';
   readonly document: Document;
   readonly contentHash: string;
+  /** Partition of the record, which what is forwarded keeps. */
+  readonly partition: number;
 }
 
 /** What the index sink does without looking at text: a removal, a touch, a marker. */
@@ -22,7 +24,6 @@ export interface ReadyWrite {
   readonly write: Exclude<DocumentWrite, { kind: 'replace' | 'attach-vectors' }>;
   /** The stored passages still miss vectors, which the touched version has to ask for anew. */
   readonly missesVectors: boolean;
-  /** Partition of the record, which forwarded markers keep. */
   readonly partition: number;
 }
 
@@ -31,6 +32,7 @@ export interface AskAgain {
   readonly kind: 'ask-again';
   readonly id: DocumentId;
   readonly version: SourceVersion;
+  readonly partition: number;
 }
 
 export type IndexChange = NewContent | ReadyWrite | AskAgain;
@@ -80,12 +82,12 @@ function compare(
   const missesVectors = stored?.passages.some((passage) => !passage.hasVector) ?? false;
   if (stored?.version === change.version) {
     return missesVectors
-      ? emit<IndexChange>({ kind: 'ask-again', id: change.id, version: change.version })
+      ? emit<IndexChange>({ kind: 'ask-again', id: change.id, version: change.version, partition })
       : drop('superseded');
   }
   const hash = contentHash(change);
   if (!stored || stored.deleted || stored.contentHash !== hash)
-    return emit<IndexChange>({ kind: 'new-content', document: change, contentHash: hash });
+    return emit<IndexChange>({ kind: 'new-content', document: change, contentHash: hash, partition });
   const { id, version, position, committedAt } = change;
   return emit<IndexChange>({
     kind: 'ready',
