@@ -1,6 +1,8 @@
-import type { PostgresSourceConfig, ResolvedConfig } from '../runtime/config/config.ts';
+import type { ResolvedConfig, SourceConfig } from '../runtime/config/config.ts';
 import { redactConfig } from '../runtime/config/describe-config.ts';
+import { connectOf, debeziumSource } from './compose/sources.ts';
 import { configOf } from './config-file.ts';
+import { probeEngines } from './probe-engines.ts';
 import { probeDataDir, probeModel, probePort, type Finding } from './probes.ts';
 import type { ExitCode, VerbContext } from './verb.ts';
 
@@ -22,19 +24,37 @@ async function findingsOf(config: ResolvedConfig, context: VerbContext): Promise
   findings.push(await probeDataDir(config.dataDir));
   findings.push(await probePort(config, context));
   if (config.embedder.kind === 'onnx') findings.push(await probeModel());
-  for (const source of config.sources)
-    if (source.kind === 'postgres') findings.push(...(await probeSource(source, context.signal)));
+  findings.push(...(await probeEngines(config, context)));
+  for (const source of config.sources) findings.push(...(await probeSource(config, source, context.signal)));
   return findings;
 }
 
-async function probeSource(source: PostgresSourceConfig, signal: AbortSignal): Promise<readonly Finding[]> {
-  const { probe } = await import('../connectors/postgres/probe.ts');
-  const found = await probe(source, signal);
+async function probeSource(
+  config: ResolvedConfig,
+  source: SourceConfig,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const found = await findingsAt(config, source, signal);
   return found.map(({ check: what, status, message, fix = 'see the message' }): Finding => {
     const name = `source ${source.name}, ${what}`;
     if (status === 'ok') return { name, status, message };
     return { name, status: status === 'error' ? 'fault' : status, message, mend: fix };
   });
+}
+
+async function findingsAt(config: ResolvedConfig, source: SourceConfig, signal: AbortSignal) {
+  switch (source.kind) {
+    case 'webhook':
+      return [];
+    case 'postgres': {
+      const { probe } = await import('../connectors/postgres/probe.ts');
+      return probe(source, signal);
+    }
+    case 'debezium': {
+      const { probe } = await import('../connectors/debezium/probe.ts');
+      return probe(debeziumSource(source, config), connectOf(config), signal);
+    }
+  }
 }
 
 function findingLines(finding: Finding): readonly string[] {

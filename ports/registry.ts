@@ -232,3 +232,58 @@ export async function openGenerator(config: ResolvedConfig): Promise<Generator> 
     }
   }
 }
+
+/** An engine that can be asked whether it is there. */
+export interface DescribedEngine {
+  readonly name: string;
+  /** Where the config says how it is reached. */
+  readonly key: string;
+  /** What it says of itself, in a sentence. @throws FreshetError when it does not answer or refuses */
+  ask(signal: AbortSignal): Promise<string>;
+}
+
+/** The engines of a config that are not part of this process. Asking one changes nothing in it. */
+export function describeEngines(config: ResolvedConfig, parts: AdapterParts): readonly DescribedEngine[] {
+  const { cluster, embedder } = config;
+  const engines: DescribedEngine[] = [];
+  if (cluster) {
+    engines.push({
+      name: 'Kafka',
+      key: 'kafka',
+      async ask(signal) {
+        await using log = await openLog(config, parts);
+        const topics = new Set((await log.describe([], signal)).map(({ topic }) => topic));
+        return `answers, with ${topics.size} topics of this installation`;
+      },
+    });
+    engines.push({
+      name: 'Elasticsearch',
+      key: 'elasticsearch',
+      async ask(signal) {
+        const { currentElasticsearchGeneration } = await import('./document-store/elasticsearch-document-store.ts');
+        const { alias } = cluster.elasticsearch;
+        const options = { ...parts, ...(await elasticsearchConnection(cluster)), alias };
+        const generation = await currentElasticsearchGeneration(options, signal);
+        return generation ? `answers, and serves ${generation}` : 'answers; it has no index yet';
+      },
+    });
+    engines.push({
+      name: 'Redis',
+      key: 'redis.url',
+      async ask(signal) {
+        const { pingRedis } = await import('./cache/ping-redis.ts');
+        return pingRedis(cluster.redis.url, signal);
+      },
+    });
+  }
+  if (embedder.kind === 'tei' || embedder.kind === 'openai' || embedder.kind === 'cohere')
+    engines.push({
+      name: 'embedder',
+      key: 'embedder',
+      async ask(signal) {
+        await using opened = await openEmbedder(config, parts, signal);
+        return `serves ${opened.model.name}, ${opened.model.dimensions} dimensions`;
+      },
+    });
+  return engines;
+}

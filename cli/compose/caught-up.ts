@@ -25,7 +25,7 @@ export async function positionsNow(
     }
     if (source.kind === 'debezium') {
       const { captureCurrentPosition } = await import('../../connectors/debezium/discover-topics.ts');
-      positions.set(source.name, await captureCurrentPosition(debeziumSource(source), signal));
+      positions.set(source.name, await captureCurrentPosition(debeziumSource(source, config), signal));
       continue;
     }
     const { readState } = await import('../../connectors/webhook/delivery-records.ts');

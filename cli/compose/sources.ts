@@ -53,8 +53,30 @@ export interface SourceParts {
 }
 
 /** A source as its connector knows it: which database it is, its URL says. */
-export function debeziumSource(config: DebeziumSourceConfig): CapturedSource {
-  return { ...config, database: DATABASES[new URL(config.connection).protocol] ?? 'postgres' };
+export function debeziumSource(
+  config: DebeziumSourceConfig,
+  { schemaRegistry }: Pick<ResolvedConfig, 'schemaRegistry'>,
+): CapturedSource {
+  const { format, ...rest } = config;
+  const database = DATABASES[new URL(config.connection).protocol] ?? 'postgres';
+  return { ...rest, database, ...(format === 'avro' && schemaRegistry && { properties: avro(schemaRegistry.url) }) };
+}
+
+/** Values as Avro; keys stay JSON, which is what spreads them. The converter has to be installed in Kafka Connect. */
+function avro(registry: string): Readonly<Record<string, string>> {
+  const { username, password } = new URL(registry);
+  const isOpen = username === '';
+  const address = new URL(registry);
+  address.username = '';
+  address.password = '';
+  return {
+    'value.converter': 'io.confluent.connect.avro.AvroConverter',
+    'value.converter.schema.registry.url': address.href.replace(/\/$/, ''),
+    ...(!isOpen && {
+      'value.converter.basic.auth.credentials.source': 'USER_INFO',
+      'value.converter.basic.auth.user.info': `${decodeURIComponent(username)}:${decodeURIComponent(password)}`,
+    }),
+  };
 }
 
 const DATABASES: Readonly<Record<string, CapturedSource['database']>> = {
@@ -67,7 +89,7 @@ const DATABASES: Readonly<Record<string, CapturedSource['database']>> = {
 };
 
 /** Where Kafka Connect is, and what it has to know of Kafka. */
-function connectOf({
+export function connectOf({
   connect,
   cluster,
 }: ResolvedConfig): Pick<DebeziumConnectorOptions, 'connectUrl' | 'brokers' | 'namespace'> {
@@ -104,7 +126,7 @@ export async function openSources(parts: SourceParts): Promise<Sources> {
       connectors.push(
         debeziumConnector({
           ...parts,
-          config: debeziumSource(config),
+          config: debeziumSource(config, parts.config),
           ...connectOf(parts.config),
           partitions,
           firstEpoch,
