@@ -1,6 +1,8 @@
+import { errors } from '@elastic/elasticsearch';
 import { randomUUID } from 'node:crypto';
 import { systemClock, systemRandom, type Clock } from '../../runtime/clock.ts';
-import { DIMENSIONS } from './document-fixtures.ts';
+import { aScope, DIMENSIONS } from './document-fixtures.ts';
+import type { DocumentStore } from './document-store.ts';
 import {
   openElasticsearchDocumentStore,
   type ElasticsearchDocumentStore,
@@ -88,4 +90,22 @@ export function onRequest(
   return (send: Send): Send =>
     (request, signal) =>
       path.test(request.path) ? fault(() => send(request, signal), request) : send(request, signal);
+}
+
+/** Every fifth reply to a change is lost after it was carried out, every seventh change on its way there. */
+export const losing = (seed: number) => {
+  let count = seed;
+  return onRequest(/_bulk/, async (sendIt) => {
+    const turn = ++count;
+    if (turn % 7 === 0) throw new errors.ConnectionError('lost on the way');
+    const reply = await sendIt();
+    if (turn % 5 === 0) throw new errors.TimeoutError('the reply is lost');
+    return reply;
+  });
+};
+
+/** Keys of the documents that a search for "passage" finds. */
+export async function foundKeys(store: DocumentStore): Promise<string[]> {
+  const { lexical } = await store.search({ scope: aScope(), lexical: { text: 'passage', depth: 100 } });
+  return [...new Set(lexical.map(({ source }) => source.key))].toSorted();
 }
