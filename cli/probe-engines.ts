@@ -16,10 +16,11 @@ export async function probeEngines(
 ): Promise<readonly Finding[]> {
   const parts = { clock, random: systemRandom, logger: silentLogger };
   return Promise.all(
-    describeEngines(config, parts).map(async ({ name, key, ask }): Promise<Finding> => {
+    describeEngines(config, parts).map(async (engine): Promise<Finding> => {
+      const { name, key } = engine;
       const limited = AbortSignal.any([signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)]);
       try {
-        return { name, status: 'ok', message: await ask(limited) };
+        return { name, status: 'ok', message: await engine.ask(limited) };
       } catch (error) {
         signal.throwIfAborted();
         const message = limited.aborted

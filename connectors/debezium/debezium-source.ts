@@ -31,14 +31,14 @@ export const DEFAULT_HEARTBEAT_MS = 1_000;
 export const DEFAULT_MAX_QUEUE_BYTES = 67_108_864;
 export const DEFAULT_MAX_RECORD_BYTES = 33_554_432;
 
-/** Name of the connector that streams a source's changes. */
-export function streamConnectorName(source: string): string {
-  return `freshet-${source}`;
+/** Name of the connector that streams a source's changes; installations with namespaces of their own may share a Kafka Connect. */
+export function streamConnectorName(source: string, namespace = ''): string {
+  return `freshet-${namespace === '' ? '' : `${namespace}-`}${source}`;
 }
 
-/** Name of the connector that reads a source's tables once, in one epoch: a new name has no old offsets. */
-export function snapshotConnectorName(source: string, epoch: number): string {
-  return `freshet-${source}-snapshot-${epoch}`;
+/** Name of the connector that reads a source's tables once, in one epoch. */
+export function snapshotConnectorName(source: string, epoch: number, namespace = ''): string {
+  return `${streamConnectorName(source, namespace)}-snapshot-${epoch}`;
 }
 
 /** Name of slot and publication where the config states none. */

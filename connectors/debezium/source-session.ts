@@ -95,7 +95,7 @@ export class SourceSession {
     });
     const state = before && !reason && before.phase !== 'starting' ? before : await this.#begin(before, reason, signal);
     await this.#register('stream', state.epoch, 'RUNNING', signal);
-    await this.#connect.resume(streamConnectorName(config.name), signal);
+    await this.#connect.resume(this.#streamName, signal);
     const streaming = state.phase === 'snapshot' ? await this.#snapshot(state, signal) : state;
     await this.#removeSnapshotConnectors(undefined, signal);
     return await this.#stream(streaming, signal);
@@ -159,7 +159,7 @@ export class SourceSession {
       instance,
     };
     await log.append([stateRecord(config.name, starting)], signal);
-    const name = streamConnectorName(config.name);
+    const name = this.#streamName;
     await this.#stop(name, signal);
     await this.#removeSnapshotConnectors(undefined, signal);
     const { facts, position, committedAt, offset } = await this.#database.begin(signal);
@@ -167,6 +167,10 @@ export class SourceSession {
     await this.#stop(name, signal);
     if (offset) await this.#connect.setOffset(name, { server: config.name }, offset, signal);
     else await this.#connect.forgetOffset(name, signal);
+    // Kafka Connect keeps the offsets of connectors that were removed; an old one would say that the rows have been read.
+    const rows = await this.#register('snapshot', epoch, 'STOPPED', signal);
+    await this.#stop(rows, signal);
+    await this.#connect.forgetOffset(rows, signal);
     const state: DebeziumSourceState = {
       ...starting,
       ...facts,
@@ -194,6 +198,14 @@ export class SourceSession {
     }
   }
 
+  get #streamName(): string {
+    return streamConnectorName(this.#options.config.name, this.#options.namespace);
+  }
+
+  #snapshotName(epoch: number): string {
+    return snapshotConnectorName(this.#options.config.name, epoch, this.#options.namespace);
+  }
+
   get #pollMs(): number {
     return this.#options.pollMs ?? DEFAULT_POLL_MS;
   }
@@ -204,8 +216,7 @@ export class SourceSession {
     initialState: 'RUNNING' | 'STOPPED',
     signal: AbortSignal,
   ): Promise<string> {
-    const { config } = this.#options;
-    const name = role === 'stream' ? streamConnectorName(config.name) : snapshotConnectorName(config.name, epoch);
+    const name = role === 'stream' ? this.#streamName : this.#snapshotName(epoch);
     await this.#connect.register(name, this.#properties(role, epoch), initialState, signal);
     return name;
   }
@@ -217,7 +228,7 @@ export class SourceSession {
 
   /** Connectors that have read this source's tables, but for one that is still wanted. */
   async #removeSnapshotConnectors(wanted: string | undefined, signal: AbortSignal): Promise<void> {
-    const prefix = snapshotConnectorName(this.#options.config.name, 0).slice(0, -1);
+    const prefix = this.#snapshotName(0).slice(0, -1);
     for (const name of await this.#connect.names(signal)) {
       const isOurs = name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length));
       if (isOurs && name !== wanted) await this.#connect.remove(name, signal);
@@ -230,11 +241,12 @@ export class SourceSession {
    */
   async #snapshot(state: DebeziumSourceState, signal: AbortSignal): Promise<DebeziumSourceState> {
     const { config, log, logger } = this.#options;
-    const stream = new TaskWatch(streamConnectorName(config.name), this.#connect, this.#options);
+    const stream = new TaskWatch(this.#streamName, this.#connect, this.#options);
     await this.#streamBegun(state, stream, signal);
-    const name = snapshotConnectorName(config.name, state.epoch);
+    const name = this.#snapshotName(state.epoch);
     await this.#removeSnapshotConnectors(name, signal);
     await this.#register('snapshot', state.epoch, 'RUNNING', signal);
+    await this.#connect.resume(name, signal);
     const rows = new TaskWatch(name, this.#connect, this.#options);
     for (;;) {
       const fault = (await stream.look(signal)) ?? (await rows.look(signal));
@@ -255,7 +267,7 @@ export class SourceSession {
     const { config, clock } = this.#options;
     for (;;) {
       const fault = await stream.look(signal);
-      const offset = await this.#connect.offset(streamConnectorName(config.name), signal);
+      const offset = await this.#connect.offset(this.#streamName, signal);
       if (offset && committedPlace(config.database, offset)) return;
       this.#show({ ...(fault !== undefined && { reason: fault }), ...(await this.#look(state, stream, signal)) });
       await clock.sleep(this.#pollMs, signal);
@@ -282,7 +294,7 @@ export class SourceSession {
   /** Writes a watermark whenever Kafka Connect has committed more, until something is wrong. */
   async #stream(state: DebeziumSourceState, signal: AbortSignal): Promise<never> {
     const { config, clock, log } = this.#options;
-    const name = streamConnectorName(config.name);
+    const name = this.#streamName;
     const stream = new TaskWatch(name, this.#connect, this.#options);
     let written: SourcePlace | undefined;
     let offsetAtMs = clock.monotonicMs();
