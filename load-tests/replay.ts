@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,7 +9,9 @@ import pg from 'pg';
 import { startEmbeddedPostgres } from '../cli/demo/embedded-postgres.ts';
 import { packageRoot } from '../cli/package-root.ts';
 import { systemClock } from '../runtime/clock.ts';
+import type { ConfigFile } from '../runtime/config/config.ts';
 import { documentId } from '../schemas/ids.ts';
+import { onEngines } from './replay/on-engines.ts';
 import { judgeProbe, type Probe, type ProbeVerdict } from './replay/judge-probe.ts';
 
 /*
@@ -43,12 +46,14 @@ const { values, positionals } = parseArgs({
     // Public documentation is compared letter for letter, so its example addresses must stay; `--pii mask` shows what the filter takes.
     pii: { type: 'string', default: 'off' },
     misses: { type: 'string', default: '10' },
+    // On the engines that the environment names, with Debezium in between, each role a process of its own.
+    cluster: { type: 'boolean', default: false },
   },
 });
 const [folder] = positionals;
 if (folder === undefined || !existsSync(join(folder, 'events.jsonl'))) {
   process.stderr.write(
-    'Usage: npm run replay -- <folder with snapshot.jsonl, events.jsonl, probes.jsonl, final.jsonl> [--embedder onnx|hash] [--mode hybrid|lexical]\n',
+    'Usage: npm run replay -- <folder with snapshot.jsonl, events.jsonl, probes.jsonl, final.jsonl> [--embedder onnx|hash] [--mode hybrid|lexical] [--cluster]\n',
   );
   process.exit(2);
 }
@@ -68,14 +73,14 @@ async function replay(from: string): Promise<boolean> {
     lines<Probe>(from, 'probes'),
     lines<Page>(from, 'final'),
   ]);
-  await using postgres = await startEmbeddedPostgres({ dataDir: join(workDir, 'postgres'), port: 0 });
+  await using postgres = values.cluster ? await onEngines() : await embedded();
   const client = new pg.Client({ connectionString: postgres.url });
   client.on('error', () => undefined); // the server goes away at the end
   await client.connect();
   await client.query('CREATE TABLE pages (id text PRIMARY KEY, title text, body text)');
   for (const page of snapshot)
     await client.query('INSERT INTO pages VALUES ($1, $2, $3)', [page._id, page.title, page.text]);
-  const product = await startProduct(postgres.url);
+  const product = await startProduct(postgres.url, postgres.config);
   try {
     const verdicts = await drive(client, product.address, events, probes);
     const ids = new Set([...snapshot, ...events, ...final].map((one) => one._id));
@@ -83,7 +88,7 @@ async function replay(from: string): Promise<boolean> {
     return report(basename(from), events.length, verdicts, differences);
   } finally {
     await client.end();
-    product.child.kill('SIGTERM');
+    await Promise.all(product.children.map((child) => ended(child)));
   }
 }
 
@@ -100,7 +105,15 @@ function withoutNul(_key: string, value: unknown): unknown {
   return typeof value === 'string' ? value.replaceAll('\0', '') : value;
 }
 
-async function startProduct(connection: string): Promise<{ address: string; child: ChildProcess }> {
+async function embedded(): Promise<{ url: string; config: Partial<ConfigFile> } & AsyncDisposable> {
+  const postgres = await startEmbeddedPostgres({ dataDir: join(workDir, 'postgres'), port: 0 });
+  return { url: postgres.url, config: {}, [Symbol.asyncDispose]: () => postgres[Symbol.asyncDispose]() };
+}
+
+async function startProduct(
+  connection: string,
+  engines: Partial<ConfigFile>,
+): Promise<{ address: string; children: readonly ChildProcess[] }> {
   const config = join(workDir, 'freshet.yaml');
   await writeFile(
     config,
@@ -110,22 +123,38 @@ async function startProduct(connection: string): Promise<{ address: string; chil
       server: { port: 0 },
       embedder: { kind: values.embedder },
       pipeline: { pii: { mode: values.pii } },
+      ...engines,
       sources: [
         {
           name: SOURCE,
-          kind: 'postgres',
+          kind: values.cluster ? 'debezium' : 'postgres',
           connection,
           tables: [{ table: 'public.pages', title: 'title', body: 'body', bodyFormat: 'markdown' }],
         },
       ],
     }),
   );
-  const child = spawn(
-    process.execPath,
-    [new URL('bin/freshet.js', packageRoot()).pathname, 'start', '--config', config],
-    { stdio: ['ignore', 'inherit', 'pipe'] },
-  );
-  const address = await new Promise<string>((resolve, reject) => {
+  const others = values.cluster ? ['connectors', 'prepare', 'index'].map((roles) => start(config, roles)) : [];
+  const query = start(config, values.cluster ? 'query' : 'connectors,prepare,index,query');
+  await Promise.all(others.map((other) => other.address));
+  const address = await query.address;
+  while (
+    !(await fetch(`${address}/readyz`).then(
+      ({ ok }) => ok,
+      () => false,
+    ))
+  )
+    await systemClock.sleep(100);
+  return { address, children: [...others, query].map(({ child }) => child) };
+}
+
+function start(config: string, roles: string): { readonly child: ChildProcess; readonly address: Promise<string> } {
+  const bin = new URL('bin/freshet.js', packageRoot()).pathname;
+  const child = spawn(process.execPath, [bin, 'start', '--config', config, '--roles', roles], {
+    stdio: ['ignore', 'inherit', 'pipe'],
+    env: { ...process.env, ...(values.cluster && { FRESHET_DATA_DIR: join(workDir, `state-${roles}`) }) },
+  });
+  const address = new Promise<string>((resolve, reject) => {
     let printed = '';
     child.stderr.on('data', (chunk: Buffer) => {
       process.stderr.write(chunk);
@@ -135,14 +164,14 @@ async function startProduct(connection: string): Promise<{ address: string; chil
     });
     child.on('exit', (code) => reject(new Error(`freshet start ended with ${code}`)));
   });
-  while (
-    !(await fetch(`${address}/readyz`).then(
-      ({ ok }) => ok,
-      () => false,
-    ))
-  )
-    await systemClock.sleep(100);
-  return { address, child };
+  return { child, address };
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = once(child, 'exit');
+  child.kill('SIGTERM');
+  await exit;
 }
 
 /** Applies the history; at every point where probes are due, waits for the position of the last commit and asks them. */
