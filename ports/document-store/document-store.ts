@@ -205,7 +205,10 @@ export interface DocumentStore extends AsyncDisposable {
     signal?: AbortSignal,
   ): Promise<readonly (StoredDocument | undefined)[]>;
 
-  /** Runs the legs that are given. Tenant, ACL and filter hold in each leg, before ranking (I10). */
+  /**
+   * Runs the legs that are given. Tenant, ACL and filter hold in each leg, before ranking (I10). Sees at least what was written before the
+   * last `advance` that is stored; `progress` tells which that is.
+   */
   search(query: StoreQuery, signal?: AbortSignal): Promise<StoreReply>;
 
   /**
