@@ -131,9 +131,9 @@ function brokerSettings(index: number, ports: readonly NodePorts[], folder: stri
     'auto.create.topics.enable': 'false',
     'group.initial.rebalance.delay.ms': '0',
     'group.min.session.timeout.ms': '1000',
-    // A killed broker is back in 4-6 s instead of 13.
-    'broker.session.timeout.ms': '1500',
-    'broker.heartbeat.interval.ms': '500',
+    // Long enough that a machine which is busy elsewhere does not fence its only broker; tests that kill one set it shorter.
+    'broker.session.timeout.ms': '6000',
+    'broker.heartbeat.interval.ms': '1000',
     // Tests await compaction and retention.
     'log.cleaner.backoff.ms': '500',
     'log.retention.check.interval.ms': '1000',
