@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { MetadataValue } from '../../../schemas/document.ts';
 import type { SearchScope } from '../document-store.ts';
 import { comparable, filterValue, filterValues } from '../filter-value.ts';
-import type { Clause } from './scope-query.ts';
+import type { Clause } from './clause.ts';
 
 /*
  * All metadata is one keyword field, `fields`: every value becomes up to three tokens, `<name> NUL <form><value>`, with form t for the

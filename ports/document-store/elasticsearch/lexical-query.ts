@@ -1,6 +1,6 @@
 import { queryTerms } from '../query-terms.ts';
 import { foldWords } from './fold-words.ts';
-import type { Clause } from './scope-query.ts';
+import type { Clause } from './clause.ts';
 
 /** Weights of BM25: a word of the title or of a heading says more about a passage than one of its text. */
 const WEIGHTS = { titleWords: 2, headingWords: 1.5, words: 1 } as const;

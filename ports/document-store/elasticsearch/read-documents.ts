@@ -13,7 +13,8 @@ import {
   type FloorsState,
 } from './floors.ts';
 import { multiGet } from './multi-get.ts';
-import { belowFloors, type Clause } from './scope-query.ts';
+import type { Clause } from './clause.ts';
+import { belowFloors } from './scope-query.ts';
 import { FLOORS_ID, parseState, type StateSource } from './state-records.ts';
 
 /** Whole documents that one request reads. */

@@ -1,12 +1,8 @@
 import type { SearchScope } from '../document-store.ts';
 import { isName } from '../is-name.ts';
+import type { Clause } from './clause.ts';
 import { filterClauses } from './filter-tokens.ts';
 import { parseTableKey, type EffectiveFloors } from './floors.ts';
-
-/** A clause of Elasticsearch's query language. Built from typed values only: nothing of a request is ever a key of it. */
-export interface Clause {
-  readonly [kind: string]: object;
-}
 
 /** Documents that lie below a range tombstone: gone, though a write that was under way may have left one. */
 export function belowFloors(floors: EffectiveFloors): Clause[] {

@@ -9,7 +9,8 @@ import { encodeVector, passageOf, type DocumentBody, type PassageBody, type Show
 import type { EffectiveFloors } from './floors.ts';
 import { MAX_INNER_HITS } from './index-mapping.ts';
 import { lexicalQuery } from './lexical-query.ts';
-import { scopeQuery, type Clause } from './scope-query.ts';
+import type { Clause } from './clause.ts';
+import { scopeQuery } from './scope-query.ts';
 
 /** Elasticsearch gives up on a search after this; the client gives up later. */
 const SEARCH_TIMEOUT = '10s';

@@ -5,7 +5,7 @@ import type { DocumentBody } from './document-body.ts';
 import { askFloor, parseTableKey, sweptFloor, tableKey, type FloorsState, type TableKey } from './floors.ts';
 import type { DocumentReads } from './read-documents.ts';
 import type { Refresher } from './refresher.ts';
-import type { Clause } from './scope-query.ts';
+import type { Clause } from './clause.ts';
 import { FLOORS_ID, type StateRecords } from './state-records.ts';
 import type { DocumentWriter } from './write-documents.ts';
 
