@@ -1,22 +1,18 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type pg from 'pg';
 import { expect, test } from 'vitest';
 import { below, seededRandom } from '../../load-tests/simulator/random.ts';
 import { systemClock, type Random } from '../../runtime/clock.ts';
 import { LiveProduct } from '../support/live-product.ts';
-import { bodyOf, PageLedger } from '../support/page-ledger.ts';
-import { createPages, PAGES_TABLE, SOURCE, writeMark, writePages } from '../support/page-load.ts';
-import { lookUp, readPages } from '../support/page-readers.ts';
+import { PAGES_TABLE, SOURCE } from '../support/page-load.ts';
+import { PageWorld, spread } from '../support/page-world.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 
 /* The whole product as a process, killed under load. `KILLS=200` and `SEED=7` set how often and which schedule. */
 
 const KILLS = Number(process.env['KILLS'] ?? 25);
 const SEED = Number(process.env['SEED'] ?? below(Math.random, 1_000_000));
-const WRITERS = 4;
-const READERS = 2;
 /** A product that needs longer is stuck. The goal is 3 s; how long it took is printed. */
 const STUCK_MS = 15_000;
 const CAUGHT_UP_MS = 60_000;
@@ -49,15 +45,15 @@ test(
       expect(world.product.hasEnded, world.product.stderr).toBe(false);
       await world.product.end('SIGKILL');
       world.start();
-      if (kill % 25 === 0) say(`  ${kill} kills: ${world.summary()}`);
+      if (kill % 25 === 0) say(`  ${kill} kills: ${world.pages.summary()}`);
     }
     await back('mark-last');
-    const differences = await world.compare();
-    say(`  ${world.summary()}`);
+    const differences = await world.pages.compare();
+    say(`  ${world.pages.summary()}`);
     say(`  start to listening: ${spread(listening)}`);
     say(`  start to first new change searchable: ${spread(times)}`);
-    say(`  source and index: ${differences.length} differences in ${world.ledger.ids().length} pages`);
-    expect(world.ledger.violations).toEqual([]);
+    say(`  source and index: ${differences.length} differences in ${world.pages.ledger.ids().length} pages`);
+    expect(world.pages.ledger.violations).toEqual([]);
     expect(differences).toEqual([]);
   },
   RUN_MS,
@@ -75,12 +71,13 @@ test('a stop under load drains, exits with 0 and fails no query', async () => {
     world.start();
   }
   await world.untilFirstChange('mark-last');
-  expect(await world.compare()).toEqual([]);
-  expect(world.ledger.violations).toEqual([]);
+  expect(await world.pages.compare()).toEqual([]);
+  expect(world.pages.ledger.violations).toEqual([]);
 });
 
+/** A product on a database under load. */
 interface World extends AsyncDisposable {
-  readonly ledger: PageLedger;
+  readonly pages: PageWorld;
   readonly product: LiveProduct;
   /** Starts the next process after the last one has ended. */
   start(): void;
@@ -88,9 +85,6 @@ interface World extends AsyncDisposable {
   untilListening(): Promise<number>;
   /** Commits a page and resolves when it is found; ms from the start of the process. From then on, nothing older may be served. */
   untilFirstChange(id: string): Promise<number>;
-  /** Ends the writers and readers, waits until the index has everything, and compares every page. */
-  compare(): Promise<string[]>;
-  summary(): string;
 }
 
 /** A database with its writers, a product that has just been started on it, and readers of whatever product runs. */
@@ -98,21 +92,13 @@ async function openWorld(random: Random): Promise<World> {
   const database = await testDatabase();
   const folder = await mkdtemp(join(tmpdir(), 'freshet-kill-'));
   const configFile = await writeConfig(folder, database);
-  const ledger = new PageLedger();
-  await createPages(database, ledger);
-  const marker = await database.connect();
-  const done = new AbortController();
+  const asked = (): LiveProduct => product;
+  const pages = await PageWorld.open({ database, random, asked, stuckMs: STUCK_MS, caughtUpMs: CAUGHT_UP_MS });
   let startedMs = systemClock.monotonicMs();
   let product = new LiveProduct(configFile);
-  const branch = (): Random => seededRandom(below(random, 2 ** 31));
-  const work = [
-    ...Array.from({ length: WRITERS }, () => writePages(database, ledger, branch(), done.signal)),
-    ...Array.from({ length: READERS }, () => readPages(() => product, ledger, branch(), done.signal)),
-  ];
-  const failed = Promise.all(work).then(() => new Promise<never>(() => undefined));
-  failed.catch(() => undefined); // raced against below
-  const world: World = {
-    ledger,
+  pages.load();
+  return {
+    pages,
     get product() {
       return product;
     },
@@ -125,24 +111,16 @@ async function openWorld(random: Random): Promise<World> {
       return systemClock.monotonicMs() - startedMs;
     },
     async untilFirstChange(id) {
-      await Promise.race([firstChange(product, ledger, marker, id), failed]);
+      await pages.untilFound(id);
       return systemClock.monotonicMs() - startedMs;
     },
-    async compare() {
-      done.abort();
-      await Promise.all(work);
-      return differences(product, ledger, database);
-    },
-    summary: () => summary(ledger),
     async [Symbol.asyncDispose]() {
-      done.abort();
       await product[Symbol.asyncDispose]();
-      await Promise.allSettled(work);
+      await pages[Symbol.asyncDispose]();
       await database[Symbol.asyncDispose]();
       await rm(folder, { recursive: true, force: true });
     },
   };
-  return world;
 }
 
 async function writeConfig(folder: string, { url, name }: TestDatabase): Promise<string> {
@@ -158,77 +136,4 @@ async function writeConfig(folder: string, { url, name }: TestDatabase): Promise
   };
   await writeFile(path, JSON.stringify(config));
   return path;
-}
-
-async function firstChange(product: LiveProduct, ledger: PageLedger, client: pg.Client, id: string): Promise<void> {
-  const deadline = AbortSignal.timeout(STUCK_MS);
-  await writeMark(client, ledger, id);
-  const commits = ledger.commits();
-  const after = await position(client);
-  for (;;) {
-    try {
-      const { status, body } = await product.search(
-        { query: 'revision', k: 1, mode: 'lexical', after: { [SOURCE]: after }, waitMs: STUCK_MS },
-        deadline,
-      );
-      if (status === 200) break;
-      throw new Error(`search answered ${status}: ${JSON.stringify(body)}`);
-    } catch (cause) {
-      deadline.throwIfAborted();
-      if (product.hasEnded) throw new Error(`the product has ended: ${product.stderr}`, { cause });
-      await systemClock.sleep(10, deadline);
-    }
-  }
-  ledger.requireAtLeast(commits);
-  if (!(await lookUp(product, ledger, id)))
-    ledger.violate('lost', `${id} is not there although its position is reached`);
-}
-
-async function position(client: Pick<pg.Client, 'query'>): Promise<string> {
-  const { rows } = await client.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn()::text AS lsn');
-  return rows[0]?.lsn ?? '';
-}
-
-async function differences(product: LiveProduct, ledger: PageLedger, database: TestDatabase): Promise<string[]> {
-  const [at] = await database.sql<{ lsn: string }>('SELECT pg_current_wal_insert_lsn()::text AS lsn');
-  const { status, body } = await product.search({
-    query: 'end',
-    after: { [SOURCE]: at?.lsn ?? '' },
-    waitFor: 'complete',
-    waitMs: CAUGHT_UP_MS,
-  });
-  if (status !== 200) return [`the index did not catch up: ${status} ${JSON.stringify(body)}`];
-  const found: string[] = body.coverage.dense < 1 ? [`vectors are missing: coverage is ${body.coverage.dense}`] : [];
-  ledger.requireAtLeast(ledger.commits());
-  const rows = await database.sql<{ id: string; seq: string; revision: number }>('SELECT id, seq, revision FROM pages');
-  const expected = new Map(rows.map((row) => [row.id, row]));
-  for (const id of ledger.ids()) {
-    const row = expected.get(id);
-    const served = await lookUp(product, ledger, id);
-    if (!row && served) found.push(`${id} is served and should be gone`);
-    else if (row && !served) found.push(`${id} is missing`);
-    else if (row && served && (served.seq !== Number(row.seq) || served.text !== bodyOf(row.revision)))
-      found.push(`${id} has seq ${served.seq} in the index and ${row.seq} in the table`);
-  }
-  // A record that was set aside is a page that is not what the table says.
-  const { body: letters } = await product.get<{ failures: readonly { code: string; reason?: string }[] }>(
-    '/v1/admin/failures?state=open',
-  );
-  for (const letter of letters.failures) found.push(`dead letter: ${JSON.stringify(letter)}`);
-  return found;
-}
-
-function summary({ counts, violations }: PageLedger): string {
-  const of = (kind: string): number => violations.filter((one) => one.kind === kind).length;
-  return (
-    `${counts.transactions} transactions (${counts.changes} changes), ${counts.rollbacks} rolled back, ` +
-    `${counts.served} pages served, ${counts.gone} not there; lost ${of('lost')}, resurrected ${of('resurrected')}, ` +
-    `regressed ${of('regressed')}, torn ${of('torn')}, phantom ${of('phantom')}`
-  );
-}
-
-function spread(times: readonly number[]): string {
-  const sorted = times.toSorted((a, b) => a - b);
-  const at = (share: number): string => (sorted[Math.floor((sorted.length - 1) * share)] ?? 0).toFixed(0);
-  return `min ${at(0)}, median ${at(0.5)}, p99 ${at(0.99)}, max ${at(1)} ms (${sorted.length} starts)`;
 }

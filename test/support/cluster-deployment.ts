@@ -21,12 +21,16 @@ export interface EngineAddresses {
 
 export interface DeploymentOptions {
   readonly engines?: Partial<EngineAddresses>;
+  /** What the product is told instead: proxies in front of the engines. The deployment itself goes past them. */
+  readonly through?: Partial<EngineAddresses>;
   /** Name of the source; what is inserted into the engines has names of its own all the same. */
   readonly source: string;
   readonly tables: readonly { readonly table: string; readonly title?: string; readonly body: string | string[] }[];
   /** `debezium` by default; `postgres` reads the database without Kafka Connect. */
   readonly kind?: 'debezium' | 'postgres';
   readonly partitions?: number;
+  /** Copies of the index besides the first; none unless told. */
+  readonly replicas?: number;
   /** Laid over the config, key by key at the top level. */
   readonly config?: Partial<ConfigFile>;
 }
@@ -75,7 +79,11 @@ export class ClusterDeployment implements AsyncDisposable {
     const database = await testDatabase(engines.postgres);
     const folder = await mkdtemp(join(tmpdir(), 'freshet-cluster-'));
     const configFile = join(folder, 'freshet.yaml');
-    await writeFile(configFile, JSON.stringify(configOf(options, engines, name, database, folder)));
+    const told = { ...engines, ...options.through };
+    const source = new URL(database.url);
+    source.host = new URL(told.postgres).host;
+    const config = configOf(options, told, name, { url: source.href, name: database.name }, folder);
+    await writeFile(configFile, JSON.stringify(config));
     return new ClusterDeployment({ database, name, configFile, engines }, folder);
   }
 
@@ -85,6 +93,11 @@ export class ClusterDeployment implements AsyncDisposable {
     const product = new LiveProduct(this.configFile, roles, join(this.#folder, `state-${++this.#started}`));
     this.#running.add(product);
     return product;
+  }
+
+  /** The name of a topic or group as the brokers know it. */
+  inKafka(name: string): string {
+    return `${this.name}.${name}`;
   }
 
   /** The position behind everything that is committed. */
@@ -118,10 +131,10 @@ export class ClusterDeployment implements AsyncDisposable {
 }
 
 function configOf(
-  { source, tables, kind = 'debezium', partitions = 3, config }: DeploymentOptions,
+  { source, tables, kind = 'debezium', partitions = 3, replicas = 0, config }: DeploymentOptions,
   engines: EngineAddresses,
   name: string,
-  { url, name: slot }: TestDatabase,
+  { url, name: slot }: Pick<TestDatabase, 'url' | 'name'>,
   folder: string,
 ): Partial<ConfigFile> {
   return {
@@ -130,7 +143,7 @@ function configOf(
     logLevel: 'warn',
     server: { port: 0 },
     kafka: { brokers: engines.kafka.split(','), namespace: name, partitions },
-    elasticsearch: { nodes: engines.elasticsearch.split(','), alias: name, shards: 1, replicas: 0 },
+    elasticsearch: { nodes: engines.elasticsearch.split(','), alias: name, shards: 1, replicas },
     redis: { url: engines.redis, prefix: name },
     connect: { url: engines.connect },
     embedder: { kind: 'hash' },

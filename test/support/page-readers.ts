@@ -6,7 +6,17 @@ import type { PageLedger, ServedPage } from './page-ledger.ts';
 import { pageName, PAGES, PAGES_TABLE, SOURCE } from './page-load.ts';
 
 /** A reply of the product that no reader should get: not even while it starts or stops. */
-export class BadReply extends Error {}
+export class BadReply extends Error {
+  readonly status: number;
+
+  constructor(message: string, status: number) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** Whether readers must put up with a status, as with 503 while an engine is away. */
+export type IsFair = (status: number) => boolean;
 
 /** Asks whatever runs, one request after the other, until the signal aborts. That nothing answers is no fault: it may be dead. */
 export async function readPages(
@@ -14,13 +24,14 @@ export async function readPages(
   ledger: PageLedger,
   random: Random,
   signal: AbortSignal,
+  isFair: IsFair = () => false,
 ): Promise<void> {
   while (!signal.aborted) {
     const product = running();
     try {
       await pick(random, [readSearch, readDocument])(product, ledger, random, signal);
     } catch (error) {
-      if (error instanceof BadReply) throw error;
+      if (error instanceof BadReply && !isFair(error.status)) throw error;
       await systemClock.sleep(10, signal).catch(() => undefined); // it is being started again
     }
   }
@@ -45,7 +56,7 @@ export async function lookUp(
     ledger.sawNone(id, before);
     return undefined;
   }
-  if (status !== 200) throw new BadReply(`${path} answered ${status}: ${JSON.stringify(body)}`);
+  if (status !== 200) throw new BadReply(`${path} answered ${status}: ${JSON.stringify(body)}`, status);
   ledger.sawPage({ ...body, id }, (committed) => committed === body.text, before);
   return { seq: Number(body.title), text: body.text };
 }
@@ -56,7 +67,7 @@ async function readSearch(product: LiveProduct, ledger: PageLedger, random: Rand
   const query = `paragraph ${below(random, 60)} watermarks offsets pipeline`;
   const mode = pick(random, ['lexical', 'hybrid'] as const);
   const { status, body } = await product.search({ query, k: 50, mode }, signal);
-  if (status !== 200) throw new BadReply(`search answered ${status}: ${JSON.stringify(body)}`);
+  if (status !== 200) throw new BadReply(`search answered ${status}: ${JSON.stringify(body)}`, status);
   const versions = new Map<string, string>();
   for (const { source, title, version, text } of body.results) {
     const id = source.key;
