@@ -60,13 +60,14 @@ export async function openLog(config: ResolvedConfig, parts: AdapterParts): Prom
     return openSqliteLog({ path: logPath(config), clock, logger });
   }
   const { openKafkaLog } = await import('./log/kafka-log.ts');
-  const { brokers, namespace, client, nativePath, replicationFactor, maxRecordBytes, tls, caFile, sasl } =
-    config.cluster.kafka;
+  const { kafka } = config.cluster;
+  const { brokers, namespace, client, nativePath, replicationFactor, maxRecordBytes, tls, caFile, sasl } = kafka;
   return openKafkaLog({
     ...parts,
     brokers,
     client,
     maxRecordBytes,
+    minCompactionLagMs: config.cluster.kafka.compactionLagMs,
     stateDir: join(config.dataDir, 'views'),
     ...(namespace !== undefined && { namespace }),
     ...(replicationFactor > 0 && { replicationFactor }),
