@@ -17,7 +17,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'query-api': ['schemas', 'runtime', 'ports'],
   cli: ['schemas', 'runtime', 'ports', 'connectors', 'pipeline', 'query-api'],
   eval: ['schemas', 'runtime', 'ports', 'connectors', 'pipeline', 'query-api', 'cli'],
-  'load-tests': ['schemas', 'runtime', 'ports', 'connectors', 'pipeline', 'query-api', 'cli', 'eval'],
+  // The stubs of servers that tests talk to are what measurements talk to.
+  'load-tests': ['schemas', 'runtime', 'ports', 'connectors', 'pipeline', 'query-api', 'cli', 'eval', 'test'],
   // The demo knows how to run PostgreSQL as another user.
   deploy: ['runtime', 'cli'],
 };
