@@ -9,7 +9,15 @@ import { DEFAULT_HEARTBEAT_MS, defaultSlotName, type DebeziumSourceConfig } from
 import { PgSession } from './pg-session.ts';
 import { readTables, type CapturedTable } from './postgres-catalog.ts';
 import { ensurePublication, readPublication, type Publication } from './publication.ts';
-import { isLost, readServer, recreateSlot, slotHealth, type ServerStatus } from './replication-slot.ts';
+import {
+  isLost,
+  leadOf,
+  readServer,
+  recreateSlot,
+  slotHealth,
+  type ServerStatus,
+  type SlotLead,
+} from './replication-slot.ts';
 import { ResyncRequired, type ResyncReason } from './resync-required.ts';
 import type { Beginning, DatabaseFacts, SourceDatabase } from './source-database.ts';
 import type { DebeziumSourceState, KnownTable } from './source-state.ts';
@@ -19,10 +27,10 @@ const LOOK_EVERY_MS = 500;
 /** Publication and catalog change with DDL only. */
 const LOOK_AT_TABLES_EVERY_MS = 2_000;
 /**
- * Debezium tells the server of records that Kafka has acknowledged a moment before Connect commits their offset. A slot that stays
- * ahead of the committed offset for longer was made anew, or moved, by somebody else.
+ * Debezium tells the server of records that Kafka has acknowledged a moment before Connect commits their offset. A slot whose place the
+ * committed offset has not reached for longer was made anew, or moved, by somebody else.
  */
-const AHEAD_FOR_MS = 5_000;
+const LEAD_FOR_MS = 15_000;
 
 /** A PostgreSQL database as the source of Debezium's stream. */
 export class PostgresDatabase implements SourceDatabase {
@@ -32,7 +40,7 @@ export class PostgresDatabase implements SourceDatabase {
   #lookedMs = Number.NEGATIVE_INFINITY;
   #lookedAtTablesMs = Number.NEGATIVE_INFINITY;
   #heartbeatMs = Number.NEGATIVE_INFINITY;
-  #aheadSinceMs: number | undefined;
+  #lead: SlotLead | undefined;
   #health: Pick<ConnectorHealth, 'slot' | 'retainedBytes'> = {};
 
   private constructor(config: DebeziumSourceConfig, clock: Clock, sql: PgSession) {
@@ -120,9 +128,8 @@ export class PostgresDatabase implements SourceDatabase {
     const committed = offset && lsnOf(offset);
     if (committed === undefined) return undefined;
     if (committed > server.flushLsn) return 'position-went-back';
-    const isAhead = (server.slot?.confirmedFlushLsn ?? 0n) > committed;
-    this.#aheadSinceMs = isAhead ? (this.#aheadSinceMs ?? now) : undefined;
-    return this.#aheadSinceMs !== undefined && now - this.#aheadSinceMs > AHEAD_FOR_MS ? 'slot-moved' : undefined;
+    this.#lead = leadOf(this.#lead, server.slot?.confirmedFlushLsn ?? 0n, committed, now);
+    return this.#lead !== undefined && now - this.#lead.sinceMs > LEAD_FOR_MS ? 'slot-moved' : undefined;
   }
 
   /**

@@ -80,6 +80,26 @@ export function isLost(slot: SlotStatus): boolean {
   );
 }
 
+/** A place that the slot has confirmed and the committed offset has not reached, and since when. */
+export interface SlotLead {
+  readonly lsn: bigint;
+  readonly sinceMs: number;
+}
+
+/**
+ * How a slot is ahead of the committed offset, given how it was at the last look. Under load it is at every look, each time of another
+ * place; what tells is how long one and the same place is not reached.
+ */
+export function leadOf(
+  before: SlotLead | undefined,
+  confirmed: bigint,
+  committed: bigint,
+  nowMs: number,
+): SlotLead | undefined {
+  if (before && committed < before.lsn) return before;
+  return confirmed > committed ? { lsn: confirmed, sinceMs: nowMs } : undefined;
+}
+
 const TAKEOVER_WAIT_MS = 5_000;
 /** A slot waits for every transaction that is open when it is made, however long somebody leaves one idle. */
 const CREATE_TIMEOUT_MS = 86_400_000;
