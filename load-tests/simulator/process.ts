@@ -77,6 +77,8 @@ export class Outages {
   }
 }
 
+/** Share of claims after which every document is looked at: each look costs as much as the work between two claims. */
+const LOOKED_AT = 0.4;
 /** A process that is stopped for a while misses up to so many turns. */
 const STOPPED_TURNS = 200;
 
@@ -245,7 +247,7 @@ export class SimulatedProcess {
     writes: readonly DocumentWrite[],
     signal: AbortSignal | undefined,
   ): Promise<readonly WriteOutcome[]> {
-    if (writes.some(({ kind }) => kind === 'advance')) this.#around.onMoment();
+    if (writes.some(({ kind }) => kind === 'advance') && this.#happens(LOOKED_AT)) this.#around.onMoment();
     if (!this.#happens(this.#rates().torn)) return store.write(writes, signal);
     await store.write(writes.slice(0, below(this.#random, writes.length + 1)), signal);
     return this.#die();
