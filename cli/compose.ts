@@ -138,6 +138,13 @@ export async function startFreshet({ config, roles, logger, signal }: FreshetOpt
   };
 }
 
+/** Enough for a batch of documents to be in front of a service whole; the service's own limits bound what it gets at a time. */
+const REMOTE_EMBED_STREAMS = 32;
+
+function isRemote({ embedder: { kind } }: ResolvedConfig): boolean {
+  return kind !== 'onnx' && kind !== 'hash';
+}
+
 async function openIndex(base: Base, signal: AbortSignal): Promise<Index> {
   const { config, opened, roles, log, logger } = base;
   const embedder = opened.use(await openEmbedder(config, base, signal));
@@ -171,6 +178,7 @@ async function routesOf(base: Base, index: Index | undefined): Promise<readonly 
         config: config.pipeline,
         indexGroup: index.group,
         indexWorkers: workers.index,
+        ...(isRemote(config) && { embedStreams: REMOTE_EMBED_STREAMS }),
       }),
     );
   return routes;

@@ -27,12 +27,16 @@ export interface EmbeddingOptions {
   readonly store: DocumentStore;
   readonly cache: Cache;
   readonly maxBatchTokens: number;
+  /**
+   * Batches of one call that are under way at a time; 2 by default: one in the model, one ready behind it. A remote embedder cuts requests of its
+   * own and decides itself how many are in flight, so it wants as many as there are.
+   */
+  readonly streams?: number;
   readonly clock: Clock;
   readonly metrics: Metrics;
 }
 
-/** Batches under way at a time: one in the model, one ready behind it, so that the model never waits. */
-const STREAMS = 2;
+const DEFAULT_STREAMS = 2;
 /** Weight of the newest batch in the running estimate of the model's speed. */
 const SMOOTHING = 0.3;
 
@@ -44,6 +48,7 @@ class SharedEmbedding implements Embedding {
   readonly #options: EmbeddingOptions;
   readonly #underWay = new Map<string, Promise<Float32Array>>();
   #waitingTokens = 0;
+  #runningTokens = 0;
   #msPerToken: number | undefined;
 
   constructor(options: EmbeddingOptions) {
@@ -100,7 +105,7 @@ class SharedEmbedding implements Embedding {
         this.#waitingTokens -= tokensOf(batch);
       }
     };
-    for (let n = 0; n < Math.min(STREAMS, batches.length); n++) void stream();
+    for (let n = 0; n < Math.min(this.#options.streams ?? DEFAULT_STREAMS, batches.length); n++) void stream();
   }
 
   #register(key: string, batch: Promise<readonly Float32Array[]>, index: number): void {
@@ -118,11 +123,14 @@ class SharedEmbedding implements Embedding {
     const { embedder, cache, clock, metrics } = this.#options;
     const started = clock.monotonicMs();
     const texts = batch.map((text) => text.text);
-    const vectors = await embedder.embed(texts, 'passage', signal);
+    const tokens = tokensOf(batch);
+    this.#runningTokens += tokens;
+    const besides = this.#runningTokens;
+    const vectors = await embedder.embed(texts, 'passage', signal).finally(() => (this.#runningTokens -= tokens));
     const tookMs = clock.monotonicMs() - started;
     checkVectors(vectors, batch.length, embedder.model.dimensions);
-    const tokens = tokensOf(batch);
-    const measured = tookMs / Math.max(1, tokens);
+    // What ran beside it got done in the same time: a service that takes many batches at once is as fast as all of them together.
+    const measured = tookMs / Math.max(1, besides);
     this.#msPerToken =
       this.#msPerToken === undefined ? measured : (1 - SMOOTHING) * this.#msPerToken + SMOOTHING * measured;
     metrics.embedDuration.observe(tookMs / 1000);

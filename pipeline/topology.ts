@@ -65,6 +65,8 @@ export interface IndexParts extends CommonParts {
   readonly cache: Cache;
   /** How many workers run side by side in one process: while one writes, another one embeds. */
   readonly indexWorkers: number;
+  /** Batches of one worker that the embedder has at a time; absent: one and one that waits. */
+  readonly embedStreams?: number;
   /** Consumer group that fills the index; absent: INDEX_GROUP. An index under another name is filled from the beginning of the log. */
   readonly indexGroup?: string;
 }
@@ -120,6 +122,7 @@ export function indexRoutes(parts: IndexParts): readonly Route[] {
     store,
     cache: parts.cache,
     maxBatchTokens: config.embed.maxBatchTokens,
+    ...(parts.embedStreams !== undefined && { streams: parts.embedStreams }),
     clock,
     metrics,
   });
