@@ -7,13 +7,16 @@ import { systemClock } from '../../runtime/clock.ts';
 import { load, reaches, spread, type Figure, type Scenario } from './measure.ts';
 import { freshness } from './freshness.ts';
 import { nestedOrFlat } from './nested-or-flat.ts';
+import { partitions } from './partitions.ts';
 import { pipelineCost } from './pipeline-cost.ts';
+import { queryOverhead } from './query-overhead.ts';
+import { recovery } from './recovery.ts';
 
 /*
  * `npm run bench:engines`: questions to the product on the engines that `npm run engines` starts, each beside the bare engine in the same run.
  * `--only a,b` some of them, `--rounds 3`, `--quick` to see that it works, `--save` keeps the figures in baseline.json. See load-tests/README.md.
  */
-const SCENARIOS: readonly Scenario[] = [pipelineCost, freshness, nestedOrFlat];
+const SCENARIOS: readonly Scenario[] = [pipelineCost, freshness, queryOverhead, partitions, recovery, nestedOrFlat];
 
 const { values } = parseArgs({
   options: {

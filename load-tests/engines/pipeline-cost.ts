@@ -78,7 +78,7 @@ async function once(variant: Variant, { quick, say }: ScenarioOptions, figures: 
   const prepare = place.start('prepare');
   const index = place.start(
     'index',
-    profile === undefined ? {} : { BENCH_NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profile}` },
+    profile === undefined ? {} : { node: ['--cpu-prof', `--cpu-prof-dir=${profile}`] },
   );
   await Promise.all([prepare.address, index.address]);
   await place.fill(changes(1_000_000, SETTLED));

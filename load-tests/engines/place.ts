@@ -1,4 +1,5 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -7,10 +8,10 @@ import type { AppendRecord, Log } from '../../ports/log/log.ts';
 import { systemClock, systemRandom } from '../../runtime/clock.ts';
 import type { ConfigFile } from '../../runtime/config/config.ts';
 import { createLogger } from '../../runtime/logger.ts';
-import { onEngines } from '../replay/on-engines.ts';
+import { onEngines, type EnginePlace } from '../replay/on-engines.ts';
 import { SOURCE, TABLE, TOPIC } from './corpus.ts';
 import { until } from './measure.ts';
-import { RoleProcess, startProcess } from './role-process.ts';
+import { startProcess, type RoleProcess } from './role-process.ts';
 
 export interface PlaceOptions {
   readonly partitions?: number;
@@ -19,7 +20,12 @@ export interface PlaceOptions {
   readonly kind?: 'postgres' | 'debezium';
   /** Laid over the config, key by key at the top level. */
   readonly config?: Partial<ConfigFile>;
-  /** Put before Elasticsearch, to see what passes. */
+}
+
+export interface StartOptions {
+  /** Options of Node itself. */
+  readonly node?: readonly string[];
+  /** What this process takes for Elasticsearch, to see what passes. */
   readonly elasticsearch?: string;
 }
 
@@ -36,7 +42,7 @@ export interface Place extends AsyncDisposable {
   readonly database: pg.Client;
   readonly log: Log;
   readonly elasticsearch: string;
-  start(roles: string, env?: Readonly<Record<string, string>>): RoleProcess;
+  start(roles: string, options?: StartOptions): RoleProcess;
   /** Appends to the source topic, some thousand at a time. */
   fill(records: readonly AppendRecord[]): Promise<void>;
   /** From what the last refresh made searchable. */
@@ -47,42 +53,12 @@ export interface Place extends AsyncDisposable {
 
 const GROUP = 1_000;
 
-export async function openPlace({
-  partitions = 3,
-  shards = 1,
-  kind = 'postgres',
-  ...options
-}: PlaceOptions = {}): Promise<Place> {
+export async function openPlace(options: PlaceOptions = {}): Promise<Place> {
+  const { partitions = 3, kind = 'postgres' } = options;
   const engines = await onEngines();
-  const { kafka, elasticsearch, redis, connect } = engines.config;
+  const { kafka, elasticsearch } = engines.config;
   const name = elasticsearch?.alias ?? '';
-  const elastic = elasticsearch?.nodes[0] ?? '';
   const folder = await mkdtemp(join(tmpdir(), 'freshet-bench-'));
-  const config = {
-    profile: 'cluster',
-    dataDir: join(folder, 'state'),
-    logLevel: 'warn',
-    server: { port: 0 },
-    kafka: { brokers: [], ...kafka, partitions },
-    elasticsearch: { ...elasticsearch, shards, nodes: [options.elasticsearch ?? elastic] },
-    redis,
-    connect,
-    embedder: { kind: 'hash' },
-    pipeline: { pii: { mode: 'off' } },
-    sources: [
-      {
-        name: SOURCE,
-        kind,
-        connection: engines.url,
-        slot: name,
-        publication: name,
-        tables: [{ table: TABLE, title: 'title', body: 'body' }],
-      },
-    ],
-    ...options.config,
-  };
-  const configFile = join(folder, 'freshet.yaml');
-  await writeFile(configFile, JSON.stringify(config));
   const log = await openKafkaLog({
     brokers: kafka?.brokers ?? [],
     namespace: name,
@@ -96,50 +72,92 @@ export async function openPlace({
   const database = new pg.Client({ connectionString: engines.url });
   database.on('error', () => undefined); // it goes at the end
   await database.connect();
-  const running: RoleProcess[] = [];
-  const counts = (): Promise<IndexCounts> => countIn(elastic, name);
+  return new OnEngines(
+    { name, database, log, elasticsearch: elasticsearch?.nodes[0] ?? '' },
+    { engines, folder, config: configOf(engines, options) },
+  );
+}
+
+function configOf({ url, config }: EnginePlace, options: PlaceOptions): Partial<ConfigFile> {
+  const { partitions = 3, shards = 1, kind = 'postgres' } = options;
+  const { kafka, elasticsearch, redis, connect } = config;
+  const name = elasticsearch?.alias ?? '';
+  const tables = [{ table: TABLE, title: 'title', body: 'body' }];
   return {
-    name,
-    database,
-    log,
-    elasticsearch: elastic,
-    start(roles, env = {}) {
-      const child = startProcess(configFile, roles, {
-        ...env,
-        FRESHET_DATA_DIR: join(folder, `state-${running.length}`),
-      });
-      running.push(child);
-      return child;
-    },
-    async fill(records) {
-      for (let i = 0; i < records.length; i += GROUP) await log.append(records.slice(i, i + GROUP));
-    },
-    counts,
-    async awaitIndexed(documents, timeoutMs) {
-      let found: IndexCounts = { documents: 0, passages: 0, vectors: 0 };
-      await until(
-        `${documents} documents searchable`,
-        timeoutMs,
-        async () => {
-          const dead = running.find((child) => child.failure);
-          if (dead) throw new Error(`a process ended: ${dead.failure}`);
-          found = await counts();
-          return found.documents >= documents && found.vectors >= found.passages;
-        },
-        100,
-      ).catch((cause: unknown) => {
-        throw new Error(`found ${JSON.stringify(found)}`, { cause });
-      });
-      return found;
-    },
-    async [Symbol.asyncDispose]() {
-      await Promise.all(running.map((child) => child.kill()));
-      await log[Symbol.asyncDispose]();
-      await database.end();
-      await engines[Symbol.asyncDispose]();
-      await rm(folder, { recursive: true, force: true });
-    },
+    profile: 'cluster',
+    logLevel: 'warn',
+    server: { port: 0 },
+    kafka: { brokers: [], ...kafka, partitions },
+    elasticsearch: { nodes: [], ...elasticsearch, shards },
+    ...(redis && { redis }),
+    ...(connect && { connect }),
+    embedder: { kind: 'hash' },
+    pipeline: { pii: { mode: 'off' } },
+    sources: [{ name: SOURCE, kind, connection: url, slot: name, publication: name, tables }],
+    ...options.config,
   };
+}
+
+class OnEngines implements Place {
+  readonly name: string;
+  readonly database: pg.Client;
+  readonly log: Log;
+  readonly elasticsearch: string;
+  readonly #own: { readonly engines: EnginePlace; readonly folder: string; readonly config: Partial<ConfigFile> };
+  readonly #running: RoleProcess[] = [];
+
+  constructor(
+    { name, database, log, elasticsearch }: Pick<Place, 'name' | 'database' | 'log' | 'elasticsearch'>,
+    own: { readonly engines: EnginePlace; readonly folder: string; readonly config: Partial<ConfigFile> },
+  ) {
+    this.name = name;
+    this.database = database;
+    this.log = log;
+    this.elasticsearch = elasticsearch;
+    this.#own = own;
+  }
+
+  start(roles: string, { node = [], elasticsearch }: StartOptions = {}): RoleProcess {
+    const { folder, config } = this.#own;
+    const place = join(folder, `process-${this.#running.length}`);
+    const nodes = [elasticsearch ?? this.elasticsearch];
+    writeFileSync(`${place}.yaml`, JSON.stringify({ ...config, elasticsearch: { ...config.elasticsearch, nodes } }));
+    const child = startProcess(`${place}.yaml`, roles, { dataDir: place, node });
+    this.#running.push(child);
+    return child;
+  }
+
+  async fill(records: readonly AppendRecord[]): Promise<void> {
+    for (let i = 0; i < records.length; i += GROUP) await this.log.append(records.slice(i, i + GROUP));
+  }
+
+  counts(): Promise<IndexCounts> {
+    return countIn(this.elasticsearch, this.name);
+  }
+
+  async awaitIndexed(documents: number, timeoutMs: number): Promise<IndexCounts> {
+    let found: IndexCounts = { documents: 0, passages: 0, vectors: 0 };
+    const isComplete = async (): Promise<boolean> => {
+      const dead = this.#running.find((child) => child.failure);
+      if (dead) throw new Error(`a process ended: ${dead.failure}`);
+      found = await this.counts();
+      return found.documents >= documents && found.vectors >= found.passages;
+    };
+    try {
+      await until(`${documents} documents searchable`, timeoutMs, isComplete, 100);
+    } catch (cause) {
+      throw new Error(`found ${JSON.stringify(found)}`, { cause });
+    }
+    return found;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#running.map((child) => child.kill()));
+    await this.log[Symbol.asyncDispose]();
+    await this.database.end();
+    await this.#own.engines[Symbol.asyncDispose]();
+    await rm(this.#own.folder, { recursive: true, force: true });
+  }
 }
 
 /** A request with a JSON body, or with lines of JSON when it is a text or bytes. @throws Error with the reply when it is refused. */

@@ -54,15 +54,20 @@ export class RoleProcess {
   }
 }
 
-export function startProcess(configFile: string, roles: string, env: Readonly<Record<string, string>>): RoleProcess {
+export function startProcess(
+  configFile: string,
+  roles: string,
+  { dataDir, node }: { readonly dataDir: string; readonly node: readonly string[] },
+): RoleProcess {
   const entry = fileURLToPath(new URL('bin/freshet.js', packageRoot()));
-  const { BENCH_NODE_OPTIONS: nodeOptions, ...rest } = env;
-  const child = spawn(
-    process.execPath,
-    [...(nodeOptions?.split(' ') ?? []), entry, 'start', '--config', configFile, '--roles', roles],
-    { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...rest } },
-  );
-  process.once('exit', () => child.kill('SIGKILL'));
+  const args = [...node, entry, 'start', '--config', configFile, '--roles', roles];
+  const child = spawn(process.execPath, args, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, FRESHET_DATA_DIR: dataDir },
+  });
+  const killWithUs = (): void => void child.kill('SIGKILL');
+  process.once('exit', killWithUs);
+  child.once('exit', () => process.removeListener('exit', killWithUs));
   return new RoleProcess(child);
 }
 
