@@ -22,6 +22,8 @@ type Process = (records: readonly LogRecord[], signal: AbortSignal) => Promise<r
 
 const MIN_DELAY_MS = 50;
 const MAX_DELAY_MS = 10_000;
+/** Tries of a record alone for each try of its batch: with five of those about a minute, which a failover takes at most. */
+const PATIENCE = 3;
 
 /**
  * Runs a batch; when it fails as a whole, finds the records at fault by halving, so that one poison record in 256 costs a few more
@@ -167,7 +169,10 @@ function placeOf({ topic, partition }: LogRecord): string {
   return `${topic}/${partition}`;
 }
 
-/** A suspect failed while its neighbours passed; it gets `attempts` tries alone before it is given up. */
+/**
+ * A suspect failed while its neighbours passed; it gets many more tries alone before it is given up, since a part of an engine may be
+ * away: a shard whose primary moves, a partition whose leader does. A marker is never given up: later records rest on it.
+ */
 async function lastTry(
   record: LogRecord,
   first: FreshetError,
@@ -176,7 +181,7 @@ async function lastTry(
   signal: AbortSignal,
 ): Promise<Ending> {
   let error = first;
-  for (let tries = 1; tries <= options.attempts; tries++) {
+  for (let tries = 1; tries <= options.attempts * PATIENCE || isMarker(record); tries++) {
     await pause(error, tries, options, signal);
     try {
       return (await process([record], signal))[0] ?? { kind: 'indexed' };

@@ -212,7 +212,14 @@ export const PipelineConfig = Type.Object(
     ),
     maxBatchRecords: Type.Optional(integer('Records that a worker takes at a time.', 256, 1, 10_000)),
     maxBatchBytes: Type.Optional(integer('Bytes that a worker takes at a time.', 4_194_304, 65_536, 268_435_456)),
-    attempts: Type.Optional(integer('Tries of a record that fails alone before it is a dead letter.', 5, 1, 100)),
+    attempts: Type.Optional(
+      integer(
+        'Tries of a batch before the record at fault is looked for; one that fails alone gets three times as many before it is a dead letter.',
+        5,
+        1,
+        100,
+      ),
+    ),
   },
   { ...closed, description: 'Stages between the log and the index.', default: {} },
 );
