@@ -9,7 +9,6 @@ export const PAGES_TABLE = { table: 'public.pages', title: 'seq', body: 'body' }
 export const PAGES = 120;
 const MAX_CHANGES_PER_TRANSACTION = 4;
 const ROLLED_BACK = 0.1;
-const MAX_PAUSE_MS = 25;
 
 /** The long bodies lie out of line, so that an update of another column does not carry them (B02). */
 const SCHEMA = `
@@ -38,6 +37,7 @@ export async function writePages(
   ledger: PageLedger,
   random: Random,
   signal: AbortSignal,
+  maxPauseMs: number,
 ): Promise<void> {
   const client = await database.connect();
   while (!signal.aborted) {
@@ -48,7 +48,7 @@ export async function writePages(
       return (one: pg.Client) => statement(one, shuffled);
     });
     await transaction(client, ledger, ids, statements, random() < ROLLED_BACK);
-    await systemClock.sleep(below(random, MAX_PAUSE_MS), signal).catch(() => undefined);
+    await systemClock.sleep(below(random, maxPauseMs), signal).catch(() => undefined);
   }
 }
 

@@ -24,12 +24,13 @@ export async function readPages(
   ledger: PageLedger,
   random: Random,
   signal: AbortSignal,
-  isFair: IsFair = () => false,
+  { isFair = () => false, maxPauseMs = 0 }: { readonly isFair?: IsFair; readonly maxPauseMs?: number } = {},
 ): Promise<void> {
   while (!signal.aborted) {
     const product = running();
     try {
       await pick(random, [readSearch, readDocument])(product, ledger, random, signal);
+      if (maxPauseMs > 0) await systemClock.sleep(below(random, maxPauseMs), signal);
     } catch (error) {
       if (error instanceof BadReply && !isFair(error.status)) throw error;
       await systemClock.sleep(10, signal).catch(() => undefined); // it is being started again

@@ -7,8 +7,21 @@ import { createPages, SOURCE, writeMark, writePages } from './page-load.ts';
 import { lookUp, readPages } from './page-readers.ts';
 import type { TestDatabase } from './postgres.ts';
 
-const WRITERS = 4;
-const READERS = 2;
+/** How much is written and read at a time. */
+export interface PageLoad {
+  readonly writers: number;
+  readonly readers: number;
+  /** Longest pause of a writer between two transactions, and of a reader between two requests, ms. */
+  readonly writerPauseMs: number;
+  readonly readerPauseMs: number;
+}
+
+/** As much as one process alone can take on two cores. */
+const FULL_LOAD: PageLoad = { writers: 4, readers: 2, writerPauseMs: 25, readerPauseMs: 0 };
+/** What a deployment whose engines share two cores with it keeps up with. */
+export const SHARED_LOAD: PageLoad = { writers: 2, readers: 2, writerPauseMs: 250, readerPauseMs: 100 };
+/** The longest wait that a search may ask for, ms. */
+const MAX_WAIT_MS = 60_000;
 /** How often a change that is not found yet is asked for again, ms. */
 const ASK_AGAIN_MS = 10;
 /** How long a product that is stuck may take to say how it is, ms. */
@@ -23,6 +36,8 @@ export interface PageWorldOptions {
   readonly stuckMs: number;
   /** A product that takes longer to show everything is stuck, ms. */
   readonly caughtUpMs: number;
+  /** Full when absent. */
+  readonly load?: PageLoad;
   /** What else to say of a product that is stuck. */
   readonly explain?: () => string;
   /** Whether a reader must put up with this status, as with 503 while an engine is away. Of none but 200 and 404 unless told. */
@@ -53,13 +68,16 @@ export class PageWorld implements AsyncDisposable {
 
   /** Starts writers and readers. */
   load(): void {
-    const { database, random, asked, isFair } = this.#options;
+    const { database, random, asked, isFair, load = FULL_LOAD } = this.#options;
+    const { writers, readers, writerPauseMs, readerPauseMs } = load;
     const branch = (): Random => seededRandom(below(random, 2 ** 31));
     this.#done = new AbortController();
     const { signal } = this.#done;
     this.#work = [
-      ...Array.from({ length: WRITERS }, () => writePages(database, this.ledger, branch(), signal)),
-      ...Array.from({ length: READERS }, () => readPages(asked, this.ledger, branch(), signal, isFair)),
+      ...Array.from({ length: writers }, () => writePages(database, this.ledger, branch(), signal, writerPauseMs)),
+      ...Array.from({ length: readers }, () =>
+        readPages(asked, this.ledger, branch(), signal, { ...(isFair && { isFair }), maxPauseMs: readerPauseMs }),
+      ),
     ];
     this.#failed = Promise.all(this.#work).then(() => new Promise<never>(() => undefined));
     this.#failed.catch(() => undefined); // raced against
@@ -81,14 +99,9 @@ export class PageWorld implements AsyncDisposable {
     await this.rest();
     const { database, caughtUpMs } = this.#options;
     const product = this.#options.asked();
-    const { status, body } = await product.search({
-      query: 'end',
-      after: { [SOURCE]: await position(this.#marker) },
-      waitFor: 'complete',
-      waitMs: caughtUpMs,
-    });
-    if (status !== 200) return [await this.#stuck(`the index did not catch up: ${status} ${JSON.stringify(body)}`)];
-    const found: string[] = body.coverage.dense < 1 ? [`vectors are missing: coverage is ${body.coverage.dense}`] : [];
+    const stuck = await this.#complete(product, caughtUpMs);
+    if (stuck !== undefined) return [await this.#stuck(stuck)];
+    const found: string[] = [];
     this.ledger.requireAtLeast(this.ledger.commits());
     const rows = await database.sql<{ id: string; seq: string; revision: number }>(
       'SELECT id, seq, revision FROM pages',
@@ -120,6 +133,25 @@ export class PageWorld implements AsyncDisposable {
     await Promise.allSettled(this.#work);
   }
 
+  /** Waits until the index has everything, vectors included. @returns what keeps it from that, when it takes too long. */
+  async #complete(product: LiveProduct, withinMs: number): Promise<string | undefined> {
+    const deadlineMs = systemClock.monotonicMs() + withinMs;
+    const after = await position(this.#marker);
+    for (;;) {
+      const { status, body } = await product.search({
+        query: 'end',
+        after: { [SOURCE]: after },
+        waitFor: 'complete',
+        waitMs: Math.min(withinMs, MAX_WAIT_MS),
+      });
+      // Counts may be a moment older than positions.
+      if (status === 200 && body.coverage.dense === 1) return undefined;
+      if (systemClock.monotonicMs() > deadlineMs)
+        return `the index did not catch up: ${status} ${JSON.stringify(body)}`;
+      await systemClock.sleep(ASK_AGAIN_MS);
+    }
+  }
+
   async #stuck(what: string): Promise<string> {
     const { asked, explain } = this.#options;
     const freshness = await asked()
@@ -139,7 +171,13 @@ export class PageWorld implements AsyncDisposable {
       const product = asked();
       try {
         const { status, body } = await product.search(
-          { query: 'revision', k: 1, mode: 'lexical', after: { [SOURCE]: after }, waitMs: stuckMs },
+          {
+            query: 'revision',
+            k: 1,
+            mode: 'lexical',
+            after: { [SOURCE]: after },
+            waitMs: Math.min(stuckMs, MAX_WAIT_MS),
+          },
           deadline,
         );
         if (status === 200) break;

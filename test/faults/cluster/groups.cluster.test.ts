@@ -5,7 +5,7 @@ import { Opened } from '../../../runtime/opened.ts';
 import { ClusterDeployment } from '../../support/cluster-deployment.ts';
 import { Fleet } from '../../support/fleet.ts';
 import { PAGES_TABLE, SOURCE } from '../../support/page-load.ts';
-import { PageWorld } from '../../support/page-world.ts';
+import { PageWorld, SHARED_LOAD } from '../../support/page-world.ts';
 
 /*
  * Members of consumer groups come, go and pause under load. `SEED=7` sets the schedule, `CHURN=60` how many members come or go, `PAUSE_MS`
@@ -17,7 +17,7 @@ const CHURN = Number(process.env['CHURN'] ?? 8);
 const CHURN_EVERY_MS = 2_000;
 /** Longer than the 10 s after which a group gives a member's partitions to others. */
 const PAUSE_MS = Number(process.env['PAUSE_MS'] ?? 15_000);
-const STUCK_MS = 60_000;
+const STUCK_MS = 90_000;
 const CAUGHT_UP_MS = 120_000;
 
 describe('members of consumer groups', () => {
@@ -32,7 +32,7 @@ describe('members of consumer groups', () => {
     const { database } = deployment;
     const asked = () => fleet.query;
     const explain = () => fleet.stderr();
-    const limits = { stuckMs: STUCK_MS, caughtUpMs: CAUGHT_UP_MS };
+    const limits = { load: SHARED_LOAD, stuckMs: STUCK_MS, caughtUpMs: CAUGHT_UP_MS };
     pages = opened.use(await PageWorld.open({ database, random, asked, explain, ...limits }));
     fleet = new Fleet(deployment, ['connectors', 'prepare', 'prepare', 'index', 'index', 'query']);
     await pages.untilFound('mark-first');

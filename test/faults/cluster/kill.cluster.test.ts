@@ -6,7 +6,7 @@ import { Opened } from '../../../runtime/opened.ts';
 import { ClusterDeployment } from '../../support/cluster-deployment.ts';
 import { Fleet, type Role } from '../../support/fleet.ts';
 import { PAGES_TABLE, SOURCE } from '../../support/page-load.ts';
-import { PageWorld, spread } from '../../support/page-world.ts';
+import { PageWorld, SHARED_LOAD, spread } from '../../support/page-world.ts';
 import { privateEngines, type PrivateEngines } from '../../support/private-engines.ts';
 
 /*
@@ -55,6 +55,7 @@ describe('kill -9 under load, on the real engines', () => {
         random,
         asked: () => fleet.query,
         explain: () => fleet.stderr(),
+        load: SHARED_LOAD,
         stuckMs: STUCK_MS,
         caughtUpMs: CAUGHT_UP_MS,
         isFair: (status) => status === 503, // while the only node of an engine is away

@@ -1,0 +1,116 @@
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startRedis } from '../../../deploy/local/redis.ts';
+import type { Engine } from '../../../deploy/local/engine.ts';
+import { below, seededRandom } from '../../../load-tests/simulator/random.ts';
+import { systemClock } from '../../../runtime/clock.ts';
+import { Opened } from '../../../runtime/opened.ts';
+import { ClusterDeployment, sharedEngines } from '../../support/cluster-deployment.ts';
+import { engineFolder } from '../../support/engine-folder.ts';
+import { Fleet } from '../../support/fleet.ts';
+import { PAGES_TABLE, SOURCE } from '../../support/page-load.ts';
+import { PageWorld, SHARED_LOAD } from '../../support/page-world.ts';
+import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.ts';
+import type { Toxic } from '../../support/tcp-proxy-toxics.ts';
+
+/*
+ * The links between the product and its engines, each made bad in turn. `SEED=7`; `FAULT_MS=10000` sets how long every fault lasts. Kafka's
+ * clients learn the brokers' own addresses and would go past a proxy; the kills of brokers stand for it.
+ */
+
+const SEED = Number(process.env['SEED'] ?? below(Math.random, 1_000_000));
+const FAULT_MS = Number(process.env['FAULT_MS'] ?? 4_000);
+const STUCK_MS = 90_000;
+const CAUGHT_UP_MS = 120_000;
+
+const LINKS = ['elasticsearch', 'redis', 'connect', 'postgres'] as const;
+type Link = (typeof LINKS)[number];
+
+const FAULTS: readonly Toxic[] = [
+  { kind: 'latency', latencyMs: 300 },
+  { kind: 'reset_peer', afterMs: 500, toxicity: 0.5 },
+  { kind: 'half_open', direction: 'both' },
+  { kind: 'timeout', direction: 'both' },
+  { kind: 'down' },
+];
+
+describe('links that fail', () => {
+  const opened = new Opened();
+  const random = seededRandom(SEED);
+  const proxies = new Map<Link, TcpProxy>();
+  let redis: Engine;
+  let fleet: Fleet;
+  let pages: PageWorld;
+
+  beforeAll(async () => {
+    process.stdout.write(`SEED=${SEED}\n`);
+    const { path } = opened.use(await engineFolder());
+    redis = opened.use(await startRedis({ dir: path }));
+    const engines = { ...sharedEngines(), redis: redis.url };
+    const through: Partial<Record<Link, string>> = {};
+    for (const link of LINKS) {
+      const url = new URL(engines[link].split(',')[0] ?? '');
+      const proxy = opened.use(await startTcpProxy({ target: url.host, clock: systemClock, random }));
+      proxies.set(link, proxy);
+      url.host = proxy.address;
+      through[link] = url.href.replace(/\/$/, '');
+    }
+    const deployment = opened.use(
+      await ClusterDeployment.open({ engines, through, source: SOURCE, tables: [PAGES_TABLE] }),
+    );
+    const { database } = deployment;
+    const asked = () => fleet.query;
+    const explain = () => fleet.stderr();
+    const isFair = (status: number) => status === 503; // while Elasticsearch is behind a link that is down
+    const limits = { load: SHARED_LOAD, stuckMs: STUCK_MS, caughtUpMs: CAUGHT_UP_MS, isFair };
+    pages = opened.use(await PageWorld.open({ database, random, asked, explain, ...limits }));
+    fleet = new Fleet(deployment, ['connectors', 'prepare', 'index', 'query']);
+    await pages.untilFound('mark-first');
+  });
+
+  afterAll(async () => {
+    await opened[Symbol.asyncDispose]();
+  });
+
+  async function expectIntact(): Promise<void> {
+    expect(fleet.ended()).toEqual([]);
+    expect(await pages.compare()).toEqual([]);
+    expect(pages.ledger.violations).toEqual([]);
+  }
+
+  const LIMIT_MS = FAULTS.length * (FAULT_MS + STUCK_MS) + CAUGHT_UP_MS;
+
+  test.each(LINKS)(
+    'latency, resets, half-open connections, a blackhole and an outage on the link to %s lose nothing (R39)',
+    async (link) => {
+      pages.load();
+      for (const [n, fault] of FAULTS.entries()) {
+        const toxic = await proxies.get(link)?.add(fault);
+        await systemClock.sleep(FAULT_MS);
+        await toxic?.[Symbol.asyncDispose]();
+        await pages.untilFound(`mark-${link}-${n}`);
+      }
+      await expectIntact();
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    'a Redis that was flushed, holds other types, or is away changes no answer (R43)',
+    async () => {
+      pages.load();
+      const client = new Redis(redis.url);
+      await client.flushall();
+      await pages.untilFound('mark-flushed');
+      for (const key of await client.keys('*/cache/*')) await client.multi().del(key).lpush(key, 'a list').exec();
+      await pages.untilFound('mark-other-types');
+      client.disconnect();
+      await redis.kill('SIGKILL');
+      await pages.untilFound('mark-without-redis');
+      await redis.restart();
+      await pages.untilFound('mark-with-redis');
+      await expectIntact();
+    },
+    4 * STUCK_MS + CAUGHT_UP_MS,
+  );
+});
