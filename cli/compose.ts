@@ -198,7 +198,10 @@ async function refillLostIndex(
     await log.forgetGroup(group);
   } catch (error) {
     if (!(error instanceof LogUnavailable)) throw error;
-    logger.warn('The index is empty, and another process fills it already.', { group });
+    logger.warn('The index is empty, and its group is in use: another process fills it, or Kafka is busy.', {
+      group,
+      error,
+    });
   }
 }
 

@@ -35,7 +35,7 @@ interface HistoryEvent extends Partial<Page> {
 
 const SOURCE = 'docs';
 const FOUND_AT_LEAST = 0.98;
-const WAIT_MS = 30_000;
+const WAIT_MS = 60_000;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
