@@ -185,6 +185,13 @@ export interface DocumentSummary {
   readonly passages: number;
 }
 
+/** How documents are read by id. */
+export interface ReadOptions {
+  readonly vectors?: boolean;
+  /** As searches see them, which may be a moment behind: a reader that does both must not see a document go back (I3). */
+  readonly asSearched?: boolean;
+}
+
 /**
  * The index: whole documents, replaced and removed by version, searched by words and by vector. Every document is atomic: a
  * reader sees one version of it or none (I4). Versions never go down (I3). Tombstones are documents and outlive every replay (I2).
@@ -198,10 +205,10 @@ export interface DocumentStore extends AsyncDisposable {
    */
   write(writes: readonly DocumentWrite[], signal?: AbortSignal): Promise<readonly WriteOutcome[]>;
 
-  /** Documents by id, tombstones included, in the order asked; undefined for unknown ids. Sees every write that has resolved. */
+  /** Documents by id, tombstones included, in the order asked; undefined for unknown ids. Sees every write that has resolved, unless told. */
   read(
     ids: readonly DocumentId[],
-    options?: { readonly vectors?: boolean },
+    options?: ReadOptions,
     signal?: AbortSignal,
   ): Promise<readonly (StoredDocument | undefined)[]>;
 

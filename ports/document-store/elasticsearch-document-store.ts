@@ -10,6 +10,7 @@ import type {
   DocumentSummary,
   DocumentWrite,
   ListRequest,
+  ReadOptions,
   SourceProgress,
   StoredDocument,
   StoreProgress,
@@ -184,10 +185,10 @@ export class ElasticsearchDocumentStore implements DocumentStore {
 
   read(
     ids: readonly DocumentId[],
-    options: { readonly vectors?: boolean } = {},
+    options: ReadOptions = {},
     signal?: AbortSignal,
   ): Promise<readonly (StoredDocument | undefined)[]> {
-    return this.#reads.read(ids, options.vectors ?? false, signal);
+    return this.#reads.read(ids, options, signal);
   }
 
   async search(query: StoreQuery, signal?: AbortSignal): Promise<StoreReply> {

@@ -23,6 +23,16 @@ export function positionsConformance(name: string, open: OpenStore): void {
       expect(await position(await after(aReplace()))).toBeUndefined();
     });
 
+    it('what a position claims is there for who reads as searches see it', async () => {
+      const store = await after(aReplace({ version: 5n }), anAdvance('0/30'));
+      expect(await store.read([anId('1')], { asSearched: true })).toMatchObject([{ version: 5n, deleted: false }]);
+      await store.write([aRemove(anId('1'), 7n), anAdvance('0/40')]);
+      expect(await store.read([anId('1'), anId('2')], { asSearched: true })).toMatchObject([
+        { version: 7n, deleted: true },
+        undefined,
+      ]);
+    });
+
     it('the position of a source is the least of its lanes, once all have reported', async () => {
       const store = await after(anAdvance('0/30', { lane: 'a', lanes: 2 }));
       expect(await position(store)).toBeUndefined();

@@ -1,6 +1,6 @@
 import type { DocumentId } from '../../../schemas/ids.ts';
 import type { SourceVersion } from '../../../schemas/version.ts';
-import type { DocumentSummary, ListRequest, StoredDocument } from '../document-store.ts';
+import type { DocumentSummary, ListRequest, ReadOptions, StoredDocument } from '../document-store.ts';
 import { isName } from '../is-name.ts';
 import type { Connection } from './connection.ts';
 import { decodeVector, storedDocument, storedId, type DocumentBody } from './document-body.ts';
@@ -40,27 +40,39 @@ export class DocumentReads {
     this.#index = index;
   }
 
-  /** Documents by id, as durable, in the order asked; undefined for unknown ones and for what lies below a range tombstone. */
+  /** Documents by id, as durable unless they are wanted as searched, in the order asked; undefined for unknown ones and for what lies below a range tombstone. */
   async read(
     ids: readonly DocumentId[],
-    vectors: boolean,
+    options: ReadOptions,
     signal?: AbortSignal,
   ): Promise<(StoredDocument | undefined)[]> {
     const found: (StoredDocument | undefined)[] = [];
     for (let i = 0; i < ids.length; i += READ_DOCUMENTS)
-      found.push(...(await this.#read(ids.slice(i, i + READ_DOCUMENTS), vectors, signal)));
+      found.push(...(await this.#read(ids.slice(i, i + READ_DOCUMENTS), options, signal)));
     return found;
   }
 
   async #read(
     ids: readonly DocumentId[],
-    vectors: boolean,
+    options: ReadOptions,
     signal?: AbortSignal,
   ): Promise<(StoredDocument | undefined)[]> {
     const named = ids.filter((id) => id !== '' && isName(id));
-    const wanted = [...named.map(storedId), FLOORS_ID].map((_id) => ({ _id }));
+    if (named.length === 0) return ids.map(() => undefined);
+    const { vectors = false, asSearched = false } = options;
+    const get = (wanted: readonly string[], query: Readonly<Record<string, boolean>>) =>
+      multiGet<DocumentBody & StateSource>(
+        this.#connection,
+        this.#index,
+        wanted.map((_id) => ({ _id })),
+        query,
+        signal,
+      );
     const query = vectors ? { _source_exclude_vectors: false } : {};
-    const docs = await multiGet<DocumentBody & StateSource>(this.#connection, this.#index, wanted, query, signal);
+    // Range tombstones hold at once, also for what is read as searches see it.
+    const docs = asSearched
+      ? [...(await get(named.map(storedId), { ...query, realtime: false })), ...(await get([FLOORS_ID], {}))]
+      : await get([...named.map(storedId), FLOORS_ID], query);
     const floors = effectiveFloors(parseState<FloorsState>(docs.at(-1)));
     const found = new Map(
       docs.slice(0, -1).flatMap(({ _source: body }) => {
