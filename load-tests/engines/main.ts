@@ -65,8 +65,8 @@ for (const scenario of SCENARIOS.filter(({ name }) => names.includes(name))) {
     figures,
     notes,
   };
+  if (values.save) save();
 }
-if (values.save) save();
 
 function table(figures: readonly Figure[]): void {
   const width = Math.max(...figures.map(({ name }) => name.length));
