@@ -109,11 +109,17 @@ export class ClusterDeployment implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const product of this.#running) await product[Symbol.asyncDispose]();
     await this.#removeConnectors();
-    await fetch(`${this.engines.elasticsearch.split(',')[0]}/${this.name}-*?expand_wildcards=all`, {
-      method: 'DELETE',
-    }).catch(() => undefined);
+    await this.#removeIndexes();
     await this.database[Symbol.asyncDispose]();
     await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  /** By name: Elasticsearch refuses to delete by pattern. */
+  async #removeIndexes(): Promise<void> {
+    const [node = ''] = this.engines.elasticsearch.split(',');
+    const found = await fetch(`${node}/_cat/indices/${this.name}-*?h=index&expand_wildcards=all`).catch(() => undefined);
+    const names = found?.ok ? (await found.text()).split('\n').filter((name) => name !== '') : [];
+    for (const name of names) await fetch(`${node}/${name}`, { method: 'DELETE' }).catch(() => undefined);
   }
 
   /** Before the database goes: a connector would take its slot again at once. */
