@@ -32,9 +32,17 @@ export default defineConfig({
       }),
       // What npm does not install: `npm run engines` starts it. Tests share the engines and wait for them more than they compute.
       lane('engines', ['**/*.{kafka,elasticsearch,redis,debezium,cluster}.test.ts'], {
+        exclude: ['node_modules/**', 'dist/**', 'test/faults/cluster/**'],
         testTimeout: 300_000,
         hookTimeout: 300_000,
         maxWorkers: 2,
+        globalSetup: ['test/support/engines-global.ts'],
+      }),
+      // Processes and engines that are killed, stopped and cut off: long, and for a machine with nothing else to do.
+      lane('faults', ['test/faults/cluster/**/*.cluster.test.ts'], {
+        testTimeout: 900_000,
+        hookTimeout: 300_000,
+        fileParallelism: false,
         globalSetup: ['test/support/engines-global.ts'],
       }),
     ],
