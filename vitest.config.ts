@@ -39,7 +39,7 @@ export default defineConfig({
         globalSetup: ['test/support/engines-global.ts'],
       }),
       // Processes and engines that are killed, stopped and cut off: long, and for a machine with nothing else to do.
-      lane('faults', ['test/faults/cluster/**/*.cluster.test.ts'], {
+      lane('engines-faults', ['test/faults/cluster/**/*.cluster.test.ts'], {
         testTimeout: 900_000,
         hookTimeout: 300_000,
         fileParallelism: false,

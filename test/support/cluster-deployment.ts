@@ -117,7 +117,9 @@ export class ClusterDeployment implements AsyncDisposable {
   /** By name: Elasticsearch refuses to delete by pattern. */
   async #removeIndexes(): Promise<void> {
     const [node = ''] = this.engines.elasticsearch.split(',');
-    const found = await fetch(`${node}/_cat/indices/${this.name}-*?h=index&expand_wildcards=all`).catch(() => undefined);
+    const found = await fetch(`${node}/_cat/indices/${this.name}-*?h=index&expand_wildcards=all`).catch(
+      () => undefined,
+    );
     const names = found?.ok ? (await found.text()).split('\n').filter((name) => name !== '') : [];
     for (const name of names) await fetch(`${node}/${name}`, { method: 'DELETE' }).catch(() => undefined);
   }
