@@ -43,7 +43,7 @@ export async function onEngines(): Promise<EnginePlace> {
     },
     async [Symbol.asyncDispose]() {
       await removeConnectors(at('connect'), name);
-      await fetch(`${nodes[0]}/${name}-*?expand_wildcards=all`, { method: 'DELETE' });
+      await removeIndices(nodes[0] ?? '', name);
       await dropSlots(at('postgres'), name);
       await onServer(at('postgres'), `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
     },
@@ -58,6 +58,14 @@ async function onServer(server: string, text: string): Promise<pg.QueryResult<Re
   } finally {
     await client.end();
   }
+}
+
+/** One by one: Elasticsearch refuses to remove by a pattern. */
+async function removeIndices(node: string, name: string): Promise<void> {
+  const found = (await (await fetch(`${node}/_cat/indices/${name}-*?format=json&h=index`)).json()) as {
+    readonly index: string;
+  }[];
+  for (const { index } of found) await fetch(`${node}/${index}`, { method: 'DELETE' });
 }
 
 async function removeConnectors(connect: string, name: string): Promise<void> {
