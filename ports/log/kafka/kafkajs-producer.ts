@@ -15,6 +15,9 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+/** Tries to learn who leads a partition that was added a moment ago, and the pause after the first, ms. */
+const MAX_ATTEMPTS_NEW_PARTITION = 8;
+const PAUSE_NEW_PARTITION_MS = 50;
 /** A request takes calls up to here. kafkajs copies the list of a partition for every record of it, so long lists cost squares. */
 const MAX_REQUEST_RECORDS = 500;
 const MAX_REQUEST_BYTES = 4_194_304;
@@ -133,7 +136,25 @@ export class KafkajsProducer implements RecordProducer {
     return offsets;
   }
 
-  async #send(records: readonly PlacedRecord[]): Promise<readonly Offset[]> {
+  async #send(records: readonly PlacedRecord[], attempt = 1): Promise<readonly Offset[]> {
+    const sent = await this.#sendOnce(records);
+    const left = records.filter((_, index) => sent[index] === undefined);
+    if (left.length === 0) return sent.flatMap((offset) => (offset === undefined ? [] : [offset]));
+    // kafkajs leaves out, without a word, partitions that its metadata does not know yet: a new client asks for it anew.
+    await this.#replace();
+    if (attempt === MAX_ATTEMPTS_NEW_PARTITION)
+      throw new LogUnavailable(`Kafka does not tell who leads ${left[0]?.topic}/${left[0]?.partition}`);
+    await this.#options.clock.sleep(PAUSE_NEW_PARTITION_MS * attempt);
+    const later = [...(await this.#send(left, attempt + 1))];
+    return sent.map((offset) => {
+      const found = offset ?? later.shift();
+      if (found === undefined) throw new TypeError('a record was neither sent nor left');
+      return found;
+    });
+  }
+
+  /** An offset for each record; undefined for those of partitions that the client has not sent to. */
+  async #sendOnce(records: readonly PlacedRecord[]): Promise<readonly (Offset | undefined)[]> {
     const byTopic = new Map<string, PlacedRecord[]>();
     for (const record of records) {
       const list = byTopic.get(record.topic);
@@ -157,7 +178,8 @@ export class KafkajsProducer implements RecordProducer {
       );
       return records.map(({ topic, partition }) => {
         const place = `${topic}/${partition}`;
-        const offset = next.get(place) ?? 0n;
+        const offset = next.get(place);
+        if (offset === undefined) return undefined;
         next.set(place, offset + 1n);
         return offset as Offset;
       });
