@@ -30,17 +30,12 @@ export interface AdapterParts {
 const CACHE_BYTES = 67_108_864;
 
 /** Where the log lies. */
-export function logPath(config: ResolvedConfig): string {
+function logPath(config: ResolvedConfig): string {
   return join(config.dataDir, 'log', 'log.db');
 }
 
 /** One file per generation: another model or another chunker makes another index, and the old one stays until it is retired. */
-export function indexPath(
-  config: ResolvedConfig,
-  model: EmbedderModel,
-  chunkerVersion: string,
-  generation = 1,
-): string {
+function indexPath(config: ResolvedConfig, model: EmbedderModel, chunkerVersion: string, generation = 1): string {
   return join(config.dataDir, 'index', `freshet-${model.fingerprint}-${chunkerVersion}-${generation}.db`);
 }
 
@@ -106,7 +101,7 @@ export async function openDocumentStore(
 }
 
 /** Where Elasticsearch is, and who asks. */
-export async function elasticsearchConnection({ elasticsearch }: ClusterEngines): Promise<{
+async function elasticsearchConnection({ elasticsearch }: ClusterEngines): Promise<{
   readonly nodes: readonly string[];
   readonly auth?: { readonly apiKey: string } | { readonly username: string; readonly password: string };
   readonly ca?: string;

@@ -19,12 +19,12 @@ export async function positionsNow(
   const positions = new Map<string, bigint>();
   for (const source of config.sources) {
     if (source.kind === 'postgres') {
-      const { captureCurrentPosition } = await import('../../connectors/postgres/discover-topics.ts');
+      const { captureCurrentPosition } = await import('../../connectors/postgres/current-position.ts');
       positions.set(source.name, await captureCurrentPosition(source, signal));
       continue;
     }
     if (source.kind === 'debezium') {
-      const { captureCurrentPosition } = await import('../../connectors/debezium/discover-topics.ts');
+      const { captureCurrentPosition } = await import('../../connectors/debezium/current-position.ts');
       positions.set(source.name, await captureCurrentPosition(debeziumSource(source, config), signal));
       continue;
     }

@@ -1,4 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify';
+import { tableName } from '../../connectors/captured-tables.ts';
 import type { Connector } from '../../connectors/connector.ts';
 import type { Log, TopicSpec } from '../../ports/log/log.ts';
 import type { Clock, Random } from '../../runtime/clock.ts';
@@ -36,9 +37,9 @@ export function sourceTopicSpecs(config: ResolvedConfig): readonly TopicSpec[] {
   );
 }
 
-function topicOf(source: string, table: TableConfig): string {
-  const dot = table.table.indexOf('.');
-  return tableTopic(source, table.table.slice(0, dot), table.table.slice(dot + 1));
+function topicOf(source: string, config: TableConfig): string {
+  const { schema, table } = tableName(config);
+  return tableTopic(source, schema, table);
 }
 
 export interface SourceParts {

@@ -2,11 +2,10 @@ import { createHash } from 'node:crypto';
 import type { TableConfig } from '../../runtime/config/config.ts';
 import { SourceMisconfigured } from '../../runtime/errors.ts';
 import { EPOCH_HEADER } from '../../schemas/topics.ts';
+import { mappedColumns, publicationName, slotName } from '../captured-tables.ts';
 import {
   DEFAULT_MAX_QUEUE_BYTES,
   DEFAULT_MAX_RECORD_BYTES,
-  defaultSlotName,
-  mappedColumns,
   type DebeziumDatabase,
   type DebeziumSourceConfig,
 } from './debezium-source.ts';
@@ -166,13 +165,13 @@ function relational({ config, keys }: ConnectorPlan): ConnectorProperties {
 }
 
 function postgres({ config, role }: ConnectorPlan, url: URL): ConnectorProperties {
-  const slot = config.slot ?? defaultSlotName(config.name);
+  const slot = slotName(config);
   const sslMode = url.searchParams.get('sslmode');
   return {
     'database.dbname': decodeURIComponent(url.pathname.slice(1)) || 'postgres',
     ...(sslMode !== null && { 'database.sslmode': sslMode }),
     'plugin.name': 'pgoutput',
-    'publication.name': config.publication ?? defaultSlotName(config.name),
+    'publication.name': publicationName(config),
     'publication.autocreate.mode': 'disabled',
     // The snapshot takes none: what it reads is younger than the stream's slot, and that is all it has to be.
     'slot.name': role === 'stream' ? slot : `${slot}_none`.slice(-63),

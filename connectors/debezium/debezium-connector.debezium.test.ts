@@ -119,21 +119,7 @@ describe('a PostgreSQL source through Debezium', () => {
   test('a dropped slot is seen, and rows that vanished meanwhile disappear (B07)', async () => {
     const { connector } = rig.start();
     await rig.reached(await now());
-    const slot = rig.config.slot ?? '';
-    await database.sql(
-      `SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1 AND active_pid IS NOT NULL`,
-      [slot],
-    );
-    for (;;) {
-      try {
-        await database.sql('SELECT pg_drop_replication_slot($1)', [slot]);
-        break;
-      } catch {
-        await database.sql(`SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1`, [
-          slot,
-        ]);
-      }
-    }
+    await database.dropSlots();
     await database.sql(`DELETE FROM articles WHERE id = 5; UPDATE articles SET body = 'unseen' WHERE id = 6`);
     await rig.reached(await now(), 1);
     expect(await bodies()).toEqual(await rows());

@@ -40,26 +40,3 @@ export function streamConnectorName(source: string, namespace = ''): string {
 export function snapshotConnectorName(source: string, epoch: number, namespace = ''): string {
   return `${streamConnectorName(source, namespace)}-snapshot-${epoch}`;
 }
-
-/** Name of slot and publication where the config states none. */
-export function defaultSlotName(source: string): string {
-  return `freshet_${source.replaceAll('-', '_')}`;
-}
-
-/** `schema.table` of the config in its two parts. */
-export function tableName(table: Pick<TableConfig, 'table'>): { readonly schema: string; readonly table: string } {
-  const dot = table.table.indexOf('.');
-  return { schema: table.table.slice(0, dot), table: table.table.slice(dot + 1) };
-}
-
-/** Columns that the mapping of a table reads. */
-export function mappedColumns(config: TableConfig): readonly string[] {
-  const columns = [
-    config.title,
-    ...(typeof config.body === 'string' ? [config.body] : config.body),
-    config.tenant && 'column' in config.tenant ? config.tenant.column : undefined,
-    config.acl?.column,
-    ...(config.metadata ?? []),
-  ];
-  return [...new Set(columns.filter((column) => column !== undefined))];
-}

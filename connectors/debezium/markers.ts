@@ -2,7 +2,8 @@ import type { AppendRecord } from '../../ports/log/log.ts';
 import type { RemoveBelow, Watermark } from '../../schemas/marker.ts';
 import { tableTopic } from '../../schemas/topics.ts';
 import { sourceVersion } from '../../schemas/version.ts';
-import { tableName, type DebeziumSourceConfig } from './debezium-source.ts';
+import { tableName } from '../captured-tables.ts';
+import type { DebeziumSourceConfig } from './debezium-source.ts';
 
 /** A position of the source and the time of its last commit, ms since the epoch. */
 export interface SourcePlace {

@@ -1,7 +1,8 @@
 import type { TableConfig } from '../../runtime/config/config.ts';
 import { SourceMisconfigured } from '../../runtime/errors.ts';
 import type { ConnectType, TableLayout } from '../../schemas/table-layout.ts';
-import { mappedColumns, tableName, type DebeziumSourceConfig } from './debezium-source.ts';
+import { mappedColumns, tableName } from '../captured-tables.ts';
+import type { DebeziumSourceConfig } from './debezium-source.ts';
 import { quoteIdent, type PgSession, type TextRow } from './pg-session.ts';
 
 /** A table of the config as the database has it. */

@@ -5,20 +5,14 @@ import type { TableLayout } from '../../schemas/table-layout.ts';
 import type { ConnectorHealth } from '../connector.ts';
 import type { ConnectorOffset } from './connect-client.ts';
 import { MESSAGE_PREFIX } from './connector-config.ts';
-import { DEFAULT_HEARTBEAT_MS, defaultSlotName, type DebeziumSourceConfig } from './debezium-source.ts';
+import { DEFAULT_HEARTBEAT_MS, type DebeziumSourceConfig } from './debezium-source.ts';
 import { PgSession } from './pg-session.ts';
 import { readTables, type CapturedTable } from './postgres-catalog.ts';
 import { ensurePublication, readPublication, type Publication } from './publication.ts';
-import {
-  isLost,
-  leadOf,
-  readServer,
-  recreateSlot,
-  slotHealth,
-  type ServerStatus,
-  type SlotLead,
-} from './replication-slot.ts';
-import { ResyncRequired, type ResyncReason } from './resync-required.ts';
+import { leadOf, readServer, recreateSlot, slotHealth, type ServerStatus, type SlotLead } from './replication-slot.ts';
+import { ResyncRequired, type ResyncReason } from '../resync-required.ts';
+import { publicationName, slotName } from '../captured-tables.ts';
+import { isLost } from '../slot-status.ts';
 import type { Beginning, DatabaseFacts, SourceDatabase } from './source-database.ts';
 import type { DebeziumSourceState, KnownTable } from './source-state.ts';
 
@@ -54,11 +48,11 @@ export class PostgresDatabase implements SourceDatabase {
   }
 
   get #slot(): string {
-    return this.#config.slot ?? defaultSlotName(this.#config.name);
+    return slotName(this.#config);
   }
 
   get #publication(): string {
-    return this.#config.publication ?? defaultSlotName(this.#config.name);
+    return publicationName(this.#config);
   }
 
   async inspect(

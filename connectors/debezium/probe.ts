@@ -1,11 +1,13 @@
 import { FreshetError } from '../../runtime/errors.ts';
 import { ConnectClient } from './connect-client.ts';
 import { connectorProperties } from './connector-config.ts';
-import { defaultSlotName, type DebeziumSourceConfig } from './debezium-source.ts';
+import type { DebeziumSourceConfig } from './debezium-source.ts';
 import { PgSession, quoteIdent } from './pg-session.ts';
 import { readTables } from './postgres-catalog.ts';
 import { ensurePublication, publicationChanges, readPublication } from './publication.ts';
-import { isLost, readServer } from './replication-slot.ts';
+import { isLost } from '../slot-status.ts';
+import { publicationName, slotName } from '../captured-tables.ts';
+import { readServer } from './replication-slot.ts';
 
 /** One thing that was looked at. `fix` says what to do when it is not `ok`; `warning` ones do not keep the source from working. */
 export interface Finding {
@@ -33,7 +35,7 @@ export async function setUpSource(config: DebeziumSourceConfig, signal: AbortSig
   if (config.database !== 'postgres') return 'nothing to set up';
   await using sql = await PgSession.open(config.connection, config.name, signal);
   const tables = await readTables(sql, config, signal);
-  const name = config.publication ?? defaultSlotName(config.name);
+  const name = publicationName(config);
   await ensurePublication(sql, name, tables, signal);
   return `publication ${name} of ${tables.length} tables`;
 }
@@ -102,7 +104,7 @@ async function probePostgres(
   try {
     const tables = await readTables(sql, config, signal);
     findings.push(ok('tables', `${tables.length} tables can be captured.`));
-    const name = config.publication ?? defaultSlotName(config.name);
+    const name = publicationName(config);
     const changes = publicationChanges(name, tables, await readPublication(sql, name, signal));
     findings.push(
       changes.length === 0
@@ -121,7 +123,7 @@ async function probePostgres(
 }
 
 async function probeSlot(config: DebeziumSourceConfig, sql: PgSession, signal: AbortSignal): Promise<Finding> {
-  const name = config.slot ?? defaultSlotName(config.name);
+  const name = slotName(config);
   const { slot } = await readServer(sql, name, signal);
   if (!slot) return ok('slot', `Replication slot ${name} will be made at the start.`);
   if (slot.plugin !== 'pgoutput')

@@ -1,20 +1,8 @@
 import { SourceMisconfigured, SourceUnavailable } from '../../runtime/errors.ts';
 import { parseLsn, type Lsn } from '../../schemas/lsn.ts';
 import type { ConnectorHealth } from '../connector.ts';
+import type { SlotStatus } from '../slot-status.ts';
 import type { PgSession, TextRow } from './pg-session.ts';
-
-/** A replication slot as the server shows it now. */
-export interface SlotStatus {
-  readonly name: string;
-  readonly plugin: string;
-  readonly database: string | null;
-  readonly activePid: number | null;
-  readonly restartLsn: Lsn | undefined;
-  readonly confirmedFlushLsn: Lsn | undefined;
-  readonly walStatus: string | null;
-  readonly invalidationReason: string | null;
-  readonly retainedBytes: number | undefined;
-}
 
 /** The server as it is now, and what it keeps for us. */
 export interface ServerStatus {
@@ -65,19 +53,6 @@ function slotStatus(slot: Readonly<Record<string, unknown>>, row: TextRow): Slot
     invalidationReason: text('invalidation_reason'),
     retainedBytes: row['retained'] ? Number(row['retained']) : undefined,
   };
-}
-
-/**
- * Whether the server has given up what the slot was to keep. Servers differ in which of these fields they clear and when (B08), so
- * any of them counts. `unreserved` is no loss yet: the slot can still be read.
- */
-export function isLost(slot: SlotStatus): boolean {
-  return (
-    slot.walStatus === 'lost' ||
-    slot.invalidationReason !== null ||
-    slot.restartLsn === undefined ||
-    slot.confirmedFlushLsn === undefined
-  );
 }
 
 /** A place that the slot has confirmed and the committed offset has not reached, and since when. */

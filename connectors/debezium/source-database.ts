@@ -1,7 +1,7 @@
 import type { TableLayout } from '../../schemas/table-layout.ts';
 import type { ConnectorHealth } from '../connector.ts';
 import type { ConnectorOffset } from './connect-client.ts';
-import type { ResyncReason } from './resync-required.ts';
+import type { ResyncReason } from '../resync-required.ts';
 import type { DebeziumSourceState, KnownTable } from './source-state.ts';
 
 /** What of the state the database decides. */

@@ -10,7 +10,7 @@ import type { ConnectClient } from './connect-client.ts';
 import { connectorProperties, type ConnectorProperties, type ConnectorRole } from './connector-config.ts';
 import { snapshotConnectorName, streamConnectorName, type DebeziumSourceConfig } from './debezium-source.ts';
 import { endOfSnapshotRecords, watermarkRecords, type Lanes, type SourcePlace } from './markers.ts';
-import { ResyncRequired, type ResyncReason } from './resync-required.ts';
+import { ResyncRequired, type ResyncReason } from '../resync-required.ts';
 import type { SourceDatabase } from './source-database.ts';
 import { layoutRecord, readState, stateRecord, type DebeziumSourceState } from './source-state.ts';
 import { TaskWatch } from './task-watch.ts';

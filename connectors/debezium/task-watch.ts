@@ -3,7 +3,7 @@ import { SourceUnavailable } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { retryDelayMs } from '../../runtime/retry.ts';
 import type { ConnectClient, ConnectorOffset } from './connect-client.ts';
-import { ResyncRequired } from './resync-required.ts';
+import { ResyncRequired } from '../resync-required.ts';
 
 const LOOK_EVERY_MS = 1_000;
 /** A connector that was registered shows a moment later; one that stays away was removed. */

@@ -1,7 +1,8 @@
 import type { Clock } from '../../runtime/clock.ts';
+import { mappedColumns } from '../captured-tables.ts';
 import type { ConnectorHealth } from '../connector.ts';
-import { mappedColumns, type DebeziumSourceConfig } from './debezium-source.ts';
-import type { ResyncReason } from './resync-required.ts';
+import type { DebeziumSourceConfig } from './debezium-source.ts';
+import type { ResyncReason } from '../resync-required.ts';
 import type { Beginning, SourceDatabase } from './source-database.ts';
 import type { DebeziumSourceState, KnownTable } from './source-state.ts';
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../../runtime/clock.ts';
 import { SourceMisconfigured } from '../../runtime/errors.ts';
 import type { PostgresSourceConfig, TableConfig } from '../../runtime/config/config.ts';
+import { mappedColumns, tableName } from '../captured-tables.ts';
 import { TEXT, type ColumnType } from './column-value.ts';
 import { quoteIdent, type PgSession, type TextRow } from './pg-connection.ts';
 
@@ -21,24 +22,6 @@ export interface CapturedTable {
 export interface KeyColumn {
   readonly name: string;
   readonly sqlType: string;
-}
-
-/** Columns that the mapping of a table reads. */
-export function mappedColumns(config: TableConfig): string[] {
-  const columns = [
-    config.title,
-    ...(typeof config.body === 'string' ? [config.body] : config.body),
-    config.tenant && 'column' in config.tenant ? config.tenant.column : undefined,
-    config.acl?.column,
-    ...(config.metadata ?? []),
-  ];
-  return [...new Set(columns.filter((column) => column !== undefined))];
-}
-
-/** `schema.table` of the config in its two parts. */
-export function tableName(config: TableConfig): { readonly schema: string; readonly table: string } {
-  const dot = config.table.indexOf('.');
-  return { schema: config.table.slice(0, dot), table: config.table.slice(dot + 1) };
 }
 
 const TABLES_SQL = `

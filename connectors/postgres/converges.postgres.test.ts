@@ -59,10 +59,7 @@ test('any history of transactions, crashes and lost slots ends in the content of
           running = rig.start();
         } else {
           await running.stop();
-          await database.sql(
-            'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1',
-            [rig.config.slot],
-          );
+          await database.dropSlots();
           running = rig.start();
         }
       }

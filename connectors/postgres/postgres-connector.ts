@@ -1,8 +1,8 @@
 import { classify, type FreshetError } from '../../runtime/errors.ts';
 import { retryDelayMs } from '../../runtime/retry.ts';
 import type { Connector, ConnectorHealth } from '../connector.ts';
-import { discoverTopics } from './discover-topics.ts';
-import { ResyncRequired, type ResyncReason } from './resync-required.ts';
+import { ResyncRequired, type ResyncReason } from '../resync-required.ts';
+import { discoverTopics } from '../captured-tables.ts';
 import type { Ownership, PostgresConnectorOptions } from './source-context.ts';
 import { SourceSession } from './source-session.ts';
 

@@ -3,8 +3,9 @@ import { FreshetError } from '../../runtime/errors.ts';
 import { readTables, type CapturedTable } from './catalog.ts';
 import { PgSession, quoteIdent } from './pg-connection.ts';
 import { ensurePublication, publicationChanges, readPublication } from './publication.ts';
-import { isLost, readSlot } from './slot.ts';
-import { publicationName, slotName } from './source-context.ts';
+import { isLost } from '../slot-status.ts';
+import { publicationName, slotName } from '../captured-tables.ts';
+import { readSlot } from './slot.ts';
 
 /** One thing that was looked at. `fix` says what to do when it is not `ok`; `warning` ones do not keep the source from working. */
 export interface Finding {

@@ -1,9 +1,11 @@
 import type { ConnectorHealth } from '../connector.ts';
 import type { PgSession } from './pg-connection.ts';
 import { readPublication } from './publication.ts';
-import { ResyncRequired } from './resync-required.ts';
-import { isLost, readSlot, type SlotStatus } from './slot.ts';
-import { DEFAULT_HEARTBEAT_MS, publicationName, slotName, type SourceContext } from './source-context.ts';
+import { ResyncRequired } from '../resync-required.ts';
+import { isLost, type SlotStatus } from '../slot-status.ts';
+import { publicationName, slotName } from '../captured-tables.ts';
+import { readSlot } from './slot.ts';
+import { DEFAULT_HEARTBEAT_MS, type SourceContext } from './source-context.ts';
 
 /** A lost slot shows within this time: the server may go on calling a stream running whose slot is gone. */
 const POLL_EVERY_MS = 2_000;

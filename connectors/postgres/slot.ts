@@ -1,21 +1,9 @@
 import { parseLsn, type Lsn } from '../../schemas/lsn.ts';
+import { isLost, type SlotStatus } from '../slot-status.ts';
 import type { CapturedTable } from './catalog.ts';
 import type { PgSession, TextRow } from './pg-connection.ts';
-import type { ResyncReason } from './resync-required.ts';
+import type { ResyncReason } from '../resync-required.ts';
 import type { SourceState } from './source-state.ts';
-
-/** A replication slot as the server shows it now. */
-export interface SlotStatus {
-  readonly name: string;
-  readonly plugin: string;
-  readonly database: string | null;
-  readonly activePid: number | null;
-  readonly restartLsn: Lsn | undefined;
-  readonly confirmedFlushLsn: Lsn | undefined;
-  readonly walStatus: string | null;
-  readonly invalidationReason: string | null;
-  readonly retainedBytes: number | undefined;
-}
 
 /** Who the server is and where its log stands. */
 export interface SystemIdentity {
@@ -49,19 +37,6 @@ function slotStatus(row: TextRow): SlotStatus {
     invalidationReason: row['invalidation_reason'] ?? null,
     retainedBytes: row['retained'] ? Number(row['retained']) : undefined,
   };
-}
-
-/**
- * Whether the server has given up what the slot was to keep. Servers differ in which of these fields they clear and when (B08), so
- * any of them counts. `unreserved` is no loss yet: the slot can still be read.
- */
-export function isLost(slot: SlotStatus): boolean {
-  return (
-    slot.walStatus === 'lost' ||
-    slot.invalidationReason !== null ||
-    slot.restartLsn === undefined ||
-    slot.confirmedFlushLsn === undefined
-  );
 }
 
 /**

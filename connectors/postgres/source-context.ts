@@ -76,11 +76,3 @@ export class SourceProgress {
 export const DEFAULT_SNAPSHOT_BATCH_ROWS = 1_000;
 export const DEFAULT_MAX_IN_FLIGHT_BYTES = 16_777_216;
 export const DEFAULT_HEARTBEAT_MS = 10_000;
-
-export function slotName(config: PostgresSourceConfig): string {
-  return config.slot ?? `freshet_${config.name.replaceAll('-', '_')}`;
-}
-
-export function publicationName(config: PostgresSourceConfig): string {
-  return config.publication ?? `freshet_${config.name.replaceAll('-', '_')}`;
-}

@@ -5,14 +5,14 @@ import { ColumnTypes, readTables, type CapturedTable } from './catalog.ts';
 import { PgSession, sqlState } from './pg-connection.ts';
 import { ensurePublication, readPublication, type Publication } from './publication.ts';
 import { ReplicationStream } from './replication-stream.ts';
-import { ResyncRequired, type ResyncReason } from './resync-required.ts';
-import { identify, readSlot, resyncReason, type SlotStatus, type SystemIdentity } from './slot.ts';
+import { ResyncRequired, type ResyncReason } from '../resync-required.ts';
+import type { SlotStatus } from '../slot-status.ts';
+import { publicationName, slotName } from '../captured-tables.ts';
+import { identify, readSlot, resyncReason, type SystemIdentity } from './slot.ts';
 import { watchSlot } from './slot-watch.ts';
 import { createSlot, NOTHING_READ, readSnapshot } from './snapshot.ts';
 import {
   DEFAULT_MAX_IN_FLIGHT_BYTES,
-  publicationName,
-  slotName,
   SourceProgress,
   type Ownership,
   type PostgresConnectorOptions,

@@ -6,7 +6,7 @@ import { removeBelowRecords, watermarkRecords, type Position } from './markers.t
 import type { PgSession } from './pg-connection.ts';
 import type { Begin, PgOutputMessage, Relation, Truncate } from './pgoutput.ts';
 import type { ReplicationEvent, ReplicationStream } from './replication-stream.ts';
-import { ResyncRequired } from './resync-required.ts';
+import { ResyncRequired } from '../resync-required.ts';
 import { DEFAULT_MAX_IN_FLIGHT_BYTES, type SourceContext } from './source-context.ts';
 import { currentEpoch, type SourceState } from './source-state.ts';
 

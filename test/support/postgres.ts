@@ -10,6 +10,8 @@ export interface TestDatabase extends AsyncDisposable {
   sql<T extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<T[]>;
   /** Another connection, for concurrent load. The caller ends it. */
   connect(): Promise<pg.Client>;
+  /** Drops its replication slots, whoever holds them: a reader that was stopped may hold one for a moment longer. */
+  dropSlots(): Promise<void>;
 }
 
 /** Creates a database with a random name, on the run's server or on another one. */
@@ -36,6 +38,7 @@ export async function testDatabase(server: string = inject('postgresUrl')): Prom
       const result = await main.query<T>(text, values && [...values]);
       return (Array.isArray(result) ? (result.at(-1) as typeof result) : result).rows;
     },
+    dropSlots: () => dropSlots(server, name),
     [Symbol.asyncDispose]: async () => {
       for (const client of clients) await client.end().catch(() => undefined);
       await dropSlots(server, name);

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
-import { captureCurrentPosition } from '../../../connectors/postgres/discover-topics.ts';
+import { captureCurrentPosition } from '../../../connectors/postgres/current-position.ts';
 import { probe } from '../../../connectors/postgres/probe.ts';
 import { parseLsn } from '../../../schemas/lsn.ts';
 import { testDatabase, type TestDatabase } from '../../support/postgres.ts';

@@ -48,7 +48,7 @@ describe('with the server of the run', () => {
 
   test('R11: a slot that was dropped while we were away is noticed', async () => {
     await whileDown(async () => {
-      await database.sql('SELECT pg_drop_replication_slot($1)', [rig.config.slot]);
+      await database.dropSlots();
       await database.sql('DELETE FROM notes WHERE id < 50');
     });
     expect(await resyncs(rig)).toEqual({ 'slot-missing': 1 });
@@ -56,7 +56,7 @@ describe('with the server of the run', () => {
 
   test('B07: a slot that was dropped and made again while we were away is noticed', async () => {
     await whileDown(async () => {
-      await database.sql('SELECT pg_drop_replication_slot($1)', [rig.config.slot]);
+      await database.dropSlots();
       await database.sql('DELETE FROM notes WHERE id < 50');
       await database.sql(`SELECT pg_create_logical_replication_slot($1, 'pgoutput')`, [rig.config.slot]);
     });
@@ -116,24 +116,7 @@ describe('with the server of the run', () => {
   test('B08: a slot that is invalidated in mid-stream leads to one clean resync', async () => {
     const running = rig.start();
     await rig.caughtUp(running);
-    await database.sql('SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1', [
-      rig.config.slot,
-    ]);
-    await expect
-      .poll(
-        async () => {
-          await database.sql(
-            `SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1 AND active_pid IS NOT NULL`,
-            [rig.config.slot],
-          );
-          return await database.sql('SELECT pg_drop_replication_slot($1)', [rig.config.slot]).then(
-            () => true,
-            () => false,
-          );
-        },
-        { timeout: 20_000, interval: 5 },
-      )
-      .toBe(true);
+    await database.dropSlots();
     await database.sql('DELETE FROM notes WHERE id < 50');
     await rig.log.until(() => rig.state()?.epochs.length === 2);
     await rig.caughtUp(running);

@@ -84,7 +84,7 @@ test('R09: after a re-snapshot with concurrent deletes there is no ghost, no old
   const first = rig.start();
   await rig.caughtUp(first);
   await first.stop();
-  await database.sql('SELECT pg_drop_replication_slot($1)', [rig.config.slot]);
+  await database.dropSlots();
   await database.sql('DELETE FROM notes WHERE id % 7 = 0');
   const busy = load(await database.connect(), 2_000);
   const second = rig.start();

@@ -1,27 +1,7 @@
-import type { TopicSpec } from '../../ports/log/log.ts';
 import { InvalidConfig, SourceUnavailable } from '../../runtime/errors.ts';
 import { normalizeAfter, parseLsn, type Lsn } from '../../schemas/lsn.ts';
-import { CONNECTOR_STATE_TOPIC, tableTopic } from '../../schemas/topics.ts';
-import { tableName, type DebeziumSourceConfig } from './debezium-source.ts';
+import type { DebeziumSourceConfig } from './debezium-source.ts';
 import { PgSession } from './pg-session.ts';
-
-/** The topics that a source writes: one per table, and the one with the state of all connectors. */
-export function discoverTopics(
-  config: Pick<DebeziumSourceConfig, 'name' | 'tables'>,
-  partitions: number,
-  retentionMs?: number,
-): TopicSpec[] {
-  const tables = config.tables.map((table): TopicSpec => {
-    const { schema, table: name } = tableName(table);
-    return {
-      name: tableTopic(config.name, schema, name),
-      partitions,
-      cleanup: 'delete',
-      ...(retentionMs !== undefined && { retentionMs }),
-    };
-  });
-  return [...tables, { name: CONNECTOR_STATE_TOPIC, partitions: 1, cleanup: 'compact' }];
-}
 
 /**
  * A position that covers everything committed in a PostgreSQL source before the call.

@@ -1,24 +1,7 @@
-import type { TopicSpec } from '../../ports/log/log.ts';
 import type { PostgresSourceConfig } from '../../runtime/config/config.ts';
 import { SourceUnavailable } from '../../runtime/errors.ts';
 import { normalizeAfter, parseLsn, type Lsn } from '../../schemas/lsn.ts';
-import { CONNECTOR_STATE_TOPIC, tableTopic } from '../../schemas/topics.ts';
-import { tableName } from './catalog.ts';
 import { PgSession } from './pg-connection.ts';
-
-/** The topics that a source writes: one per table, and the one with the state of all connectors. */
-export function discoverTopics(config: PostgresSourceConfig, partitions: number, retentionMs?: number): TopicSpec[] {
-  const tables = config.tables.map((table): TopicSpec => {
-    const { schema, table: name } = tableName(table);
-    return {
-      name: tableTopic(config.name, schema, name),
-      partitions,
-      cleanup: 'delete',
-      ...(retentionMs !== undefined && { retentionMs }),
-    };
-  });
-  return [...tables, { name: CONNECTOR_STATE_TOPIC, partitions: 1, cleanup: 'compact' }];
-}
 
 /**
  * A position that covers everything committed in the source before the call.
