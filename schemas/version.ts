@@ -26,6 +26,11 @@ export function sourceVersion(epoch: number, position: bigint | Lsn): SourceVers
   return ((BigInt(epoch) << POSITION_BITS) | position) as SourceVersion;
 }
 
+/** The lowest version in the epoch of another one: what rows of its snapshot have. */
+export function snapshotVersion(version: SourceVersion): SourceVersion {
+  return ((version >> POSITION_BITS) << POSITION_BITS) as SourceVersion;
+}
+
 /** Reads the decimal form from the wire; undefined when it is not one. */
 export function parseVersion(text: string): SourceVersion | undefined {
   if (!/^\d{1,19}$/.test(text)) return undefined;

@@ -28,6 +28,7 @@ const LEAD_FOR_MS = 15_000;
 
 /** A PostgreSQL database as the source of Debezium's stream. */
 export class PostgresDatabase implements SourceDatabase {
+  readonly leavesColumnsOut = true;
   readonly #config: DebeziumSourceConfig;
   readonly #clock: Clock;
   readonly #sql: PgSession;

@@ -15,12 +15,18 @@ export interface Beginning {
   readonly position: string;
   /** What was committed before this time is in the snapshot, ms since the epoch. */
   readonly committedAt: number;
-  /** The offset that the stream starts from; absent: the connector finds its own, and the snapshot waits for it. */
+  /** The offset that the stream starts from; absent: the connector finds its own, and the rows wait for it. */
   readonly offset?: ConnectorOffset;
 }
 
 /** What the source itself says, apart from Kafka Connect: whether everything is there that a stream needs, and whether nothing is lost. */
 export interface SourceDatabase extends AsyncDisposable {
+  /**
+   * Whether its changes may leave columns out that did not change. Then the rows, which have them, must come before the changes, and the
+   * stream waits until they are read; `begin` gives the offset that it starts from.
+   */
+  readonly leavesColumnsOut: boolean;
+
   /**
    * Looks, and touches nothing.
    * @returns why the stream cannot go on, if so, and what the columns of the tables are, where the catalog can be read
@@ -35,7 +41,7 @@ export interface SourceDatabase extends AsyncDisposable {
   begin(signal: AbortSignal): Promise<Beginning>;
 
   /**
-   * Looks while a stream runs. Cheap; called several times a second.
+   * Looks while rows are read and while the stream runs. Cheap; called several times a second.
    * @param offset what Kafka Connect has committed, read *after* the last call
    * @throws ResyncRequired when changes are lost, SourceUnavailable
    */

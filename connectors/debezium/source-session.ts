@@ -94,10 +94,10 @@ export class SourceSession {
       ...(reason && { reason }),
     });
     const state = before && !reason && before.phase !== 'starting' ? before : await this.#begin(before, reason, signal);
-    await this.#register('stream', state.epoch, 'RUNNING', signal);
-    await this.#connect.resume(this.#streamName, signal);
+    if (!this.#database.leavesColumnsOut) await this.#startStream(state, signal);
     const streaming = state.phase === 'snapshot' ? await this.#snapshot(state, signal) : state;
     await this.#removeSnapshotConnectors(undefined, signal);
+    if (this.#database.leavesColumnsOut) await this.#startStream(state, signal);
     return await this.#stream(streaming, signal);
   }
 
@@ -226,6 +226,11 @@ export class SourceSession {
     return connectorProperties({ config, role, epoch, keys: this.#keys, brokers, namespace });
   }
 
+  async #startStream(state: DebeziumSourceState, signal: AbortSignal): Promise<void> {
+    await this.#register('stream', state.epoch, 'RUNNING', signal);
+    await this.#connect.resume(this.#streamName, signal);
+  }
+
   /** Connectors that have read this source's tables, but for one that is still wanted. */
   async #removeSnapshotConnectors(wanted: string | undefined, signal: AbortSignal): Promise<void> {
     const prefix = this.#snapshotName(0).slice(0, -1);
@@ -236,20 +241,21 @@ export class SourceSession {
   }
 
   /**
-   * Has the rows read beside the running stream, which began before: whatever changes while they are read is streamed, and wins
-   * (ADR 13). Ends when Kafka Connect has committed the snapshot's last record.
+   * Has the rows read. The stream's place lies before them: whatever changes while they are read is streamed, and wins (ADR 13). Ends
+   * when Kafka Connect has committed the snapshot's last record.
    */
   async #snapshot(state: DebeziumSourceState, signal: AbortSignal): Promise<DebeziumSourceState> {
     const { config, log, logger } = this.#options;
+    const isBeside = !this.#database.leavesColumnsOut;
     const stream = new TaskWatch(this.#streamName, this.#connect, this.#options);
-    await this.#streamBegun(state, stream, signal);
+    if (isBeside) await this.#streamBegun(state, stream, signal);
     const name = this.#snapshotName(state.epoch);
     await this.#removeSnapshotConnectors(name, signal);
     await this.#register('snapshot', state.epoch, 'RUNNING', signal);
     await this.#connect.resume(name, signal);
     const rows = new TaskWatch(name, this.#connect, this.#options);
     for (;;) {
-      const fault = (await stream.look(signal)) ?? (await rows.look(signal));
+      const fault = (isBeside ? await stream.look(signal) : undefined) ?? (await rows.look(signal));
       this.#show({ ...(fault !== undefined && { reason: fault }), ...(await this.#look(state, stream, signal)) });
       const offset = await this.#connect.offset(name, signal);
       if (offset && !isSnapshotOffset(offset)) break;

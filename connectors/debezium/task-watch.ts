@@ -5,6 +5,7 @@ import { retryDelayMs } from '../../runtime/retry.ts';
 import type { ConnectClient, ConnectorOffset } from './connect-client.ts';
 import { ResyncRequired } from '../resync-required.ts';
 
+/** One that runs; others are looked at every time. */
 const LOOK_EVERY_MS = 1_000;
 /** A connector that was registered shows a moment later; one that stays away was removed. */
 const MISSING_MS = 5_000;
@@ -54,7 +55,7 @@ export class TaskWatch {
    */
   async look(signal: AbortSignal): Promise<string | undefined> {
     const now = this.#clock.monotonicMs();
-    if (now - this.#lookedMs < LOOK_EVERY_MS) return this.#fault;
+    if (this.#isRunning && now - this.#lookedMs < LOOK_EVERY_MS) return this.#fault;
     this.#lookedMs = now;
     const status = await this.#connect.status(this.#name, signal);
     const task = status?.tasks[0];

@@ -11,6 +11,7 @@ import type { DebeziumSourceState, KnownTable } from './source-state.ts';
  * whose place in the database's log is gone.
  */
 export class UnaskedDatabase implements SourceDatabase {
+  readonly leavesColumnsOut = false;
   readonly #config: DebeziumSourceConfig;
   readonly #clock: Clock;
 

@@ -4,7 +4,7 @@ import type { Carried, Document, DocumentChange, Tombstone } from '../../schemas
 import { decodeDocumentChange } from '../../schemas/documents-codec.ts';
 import type { DocumentId } from '../../schemas/ids.ts';
 import { DOCUMENTS_TOPIC } from '../../schemas/topics.ts';
-import type { SourceVersion } from '../../schemas/version.ts';
+import { snapshotVersion, type SourceVersion } from '../../schemas/version.ts';
 import type { DeadLetters } from '../dead-letters.ts';
 import { carriedKey } from '../records.ts';
 
@@ -94,10 +94,21 @@ export class EarlierVersions {
   contentBefore(id: DocumentId, version: SourceVersion, keyChange: KeyChange | undefined): Document {
     const found = keyChange
       ? (this.#carried.get(carriedKey(id, version)) ??
+        this.#readAfterRename(id, version) ??
         new ContentUnavailable('The text of a renamed document was left out, and its former id is not known.'))
       : this.#before(id, version);
     if (found instanceof Error) throw found;
     return found;
+  }
+
+  /**
+   * The document as a snapshot has read it under its new id already: the rename committed between the begin of the stream and the
+   * snapshot. A row that had the id before would have left a tombstone by now.
+   */
+  #readAfterRename(id: DocumentId, version: SourceVersion): Document | undefined {
+    const last = this.#last.get(id);
+    const isRow = last?.kind === 'document' && last.version === snapshotVersion(version);
+    return isRow ? last : undefined;
   }
 
   #before(id: DocumentId, version: SourceVersion): Document | ContentUnavailable {
