@@ -41,8 +41,28 @@ export function committedPlace(database: DebeziumDatabase, offset: ConnectorOffs
   }
 }
 
-/** Whether the offset was written while rows were being read. A snapshot that has ended leaves one without this mark. */
-export function isSnapshotOffset(offset: ConnectorOffset): boolean {
+/**
+ * The offset of a snapshot that has begun at the place of its stream, as PostgreSQL's connector writes it. A task that finds it reads
+ * all rows, however often it starts.
+ */
+export function begunSnapshot(stream: ConnectorOffset): ConnectorOffset {
+  return { ...stream, snapshot: 'INITIAL', snapshot_completed: false };
+}
+
+/** Whether all rows have been read and acknowledged. While they are read an offset is marked as a snapshot's, or says no place at all. */
+export function isSnapshotOver(offset: ConnectorOffset): boolean {
+  return !isWithoutPlace(offset) && !isSnapshotOffset(offset);
+}
+
+/**
+ * Debezium's notification that a snapshot starts has an empty offset, unless there was one before. A task that starts again and finds
+ * it fails, or takes the snapshot for one that has ended.
+ */
+export function isWithoutPlace(offset: ConnectorOffset): boolean {
+  return Object.keys(offset).length === 0;
+}
+
+function isSnapshotOffset(offset: ConnectorOffset): boolean {
   const mark = offset['snapshot'] ?? offset['initsync'];
   return mark !== undefined && mark !== false && mark !== 'false';
 }

@@ -5,7 +5,7 @@ import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import { MAX_EPOCH } from '../../schemas/version.ts';
 import type { ConnectorHealth } from '../connector.ts';
-import { committedPlace, isSnapshotOffset } from './committed-position.ts';
+import { begunSnapshot, committedPlace, isSnapshotOver, isWithoutPlace } from './committed-position.ts';
 import type { ConnectClient } from './connect-client.ts';
 import { connectorProperties, type ConnectorProperties, type ConnectorRole } from './connector-config.ts';
 import { snapshotConnectorName, streamConnectorName, type DebeziumSourceConfig } from './debezium-source.ts';
@@ -170,7 +170,8 @@ export class SourceSession {
     // Kafka Connect keeps the offsets of connectors that were removed; an old one would say that the rows have been read.
     const rows = await this.#register('snapshot', epoch, 'STOPPED', signal);
     await this.#stop(rows, signal);
-    await this.#connect.forgetOffset(rows, signal);
+    if (offset) await this.#connect.setOffset(rows, { server: config.name }, begunSnapshot(offset), signal);
+    else await this.#connect.forgetOffset(rows, signal);
     const state: DebeziumSourceState = {
       ...starting,
       ...facts,
@@ -258,7 +259,8 @@ export class SourceSession {
       const fault = (isBeside ? await stream.look(signal) : undefined) ?? (await rows.look(signal));
       this.#show({ ...(fault !== undefined && { reason: fault }), ...(await this.#look(state, stream, signal)) });
       const offset = await this.#connect.offset(name, signal);
-      if (offset && !isSnapshotOffset(offset)) break;
+      if (offset && isSnapshotOver(offset)) break;
+      if (offset && isWithoutPlace(offset) && rows.hasFailed) await this.#readFromTheStart(name, signal);
       await this.#options.clock.sleep(this.#pollMs, signal);
     }
     await log.append(endOfSnapshotRecords(this.#lanes, state, state.epoch), signal);
@@ -266,6 +268,12 @@ export class SourceSession {
     await log.append([stateRecord(config.name, done)], signal);
     logger.info('The snapshot is complete.', { source: config.name, epoch: state.epoch });
     return done;
+  }
+
+  async #readFromTheStart(name: string, signal: AbortSignal): Promise<void> {
+    await this.#stop(name, signal);
+    await this.#connect.forgetOffset(name, signal);
+    await this.#connect.resume(name, signal);
   }
 
   /** Waits until the stream has a place, so that nothing falls between it and the snapshot. */

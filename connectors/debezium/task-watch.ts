@@ -28,6 +28,7 @@ export class TaskWatch {
   #restartDueMs: number | undefined;
   #fault: string | undefined;
   #isRunning = false;
+  #hasFailed = false;
   /** What Kafka Connect has committed, as last read. */
   offset: ConnectorOffset | undefined;
 
@@ -48,6 +49,11 @@ export class TaskWatch {
     return this.#isRunning;
   }
 
+  /** Whether connector or task had failed when they were looked at last. */
+  get hasFailed(): boolean {
+    return this.#hasFailed;
+  }
+
   /**
    * @returns what is wrong, in a few words; undefined when all is well
    * @throws ResyncRequired when the task has failed because its place in the database's log is gone, SourceUnavailable when somebody
@@ -60,6 +66,7 @@ export class TaskWatch {
     const status = await this.#connect.status(this.#name, signal);
     const task = status?.tasks[0];
     this.#isRunning = status?.state === 'RUNNING' && task?.state === 'RUNNING';
+    this.#hasFailed = status?.state === 'FAILED' || task?.state === 'FAILED';
     if (this.#isRunning) {
       this.#restartDueMs = undefined;
       this.#restarts = 0;
@@ -72,8 +79,7 @@ export class TaskWatch {
       return (this.#fault = 'Kafka Connect does not know the connector yet.');
     }
     this.#missingSinceMs = undefined;
-    if (task?.state !== 'FAILED' && status.state !== 'FAILED')
-      return (this.#fault = `Kafka Connect says ${status.state}, task ${task?.state ?? 'none'}.`);
+    if (!this.#hasFailed) return (this.#fault = `Kafka Connect says ${status.state}, task ${task?.state ?? 'none'}.`);
     if (LOG_LOST.test(task?.trace ?? '')) throw new ResyncRequired('log-lost');
     this.#fault = `The task has failed: ${this.#connect.reasonOf(task?.trace)}`;
     await this.#restart(now, signal);

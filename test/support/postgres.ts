@@ -10,7 +10,7 @@ export interface TestDatabase extends AsyncDisposable {
   sql<T extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<T[]>;
   /** Another connection, for concurrent load. The caller ends it. */
   connect(): Promise<pg.Client>;
-  /** Drops its replication slots, whoever holds them: a reader that was stopped may hold one for a moment longer. */
+  /** Drops each of its replication slots once, whoever holds it: a reader that was stopped may hold one for a moment longer. */
   dropSlots(): Promise<void>;
 }
 
@@ -57,25 +57,31 @@ async function onServer(server: string, text: string, values: unknown[] = []): P
   }
 }
 
-/** Ends the walsenders of a database's slots and drops them; a slot that outlives its test would keep all WAL of the run. */
+/** Drops every slot of a database once, whoever reads it; one that is made again meanwhile stays. */
 async function dropSlots(server: string, database: string): Promise<void> {
   const client = new pg.Client({ connectionString: server });
   await client.connect();
   try {
-    for (;;) {
-      const { rows } = await client.query<{ slot_name: string; active_pid: number | null }>(
-        'SELECT slot_name, active_pid FROM pg_replication_slots WHERE database = $1',
-        [database],
-      );
-      if (rows.length === 0) return;
-      for (const { slot_name: slot, active_pid: pid } of rows) {
-        if (pid !== null) await client.query('SELECT pg_terminate_backend($1, 5000)', [pid]);
-        else await client.query('SELECT pg_drop_replication_slot($1)', [slot]).catch(() => undefined); // just taken: again
-      }
-    }
+    const { rows } = await client.query<{ slot_name: string }>(
+      'SELECT slot_name FROM pg_replication_slots WHERE database = $1',
+      [database],
+    );
+    for (const { slot_name: slot } of rows) while (!(await dropSlot(client, slot)));
   } finally {
     await client.end();
   }
+}
+
+/** False when a reader took it back, which one that connects again does within milliseconds. */
+async function dropSlot(client: pg.Client, slot: string): Promise<boolean> {
+  await client.query(
+    'SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots WHERE slot_name = $1 AND active_pid IS NOT NULL',
+    [slot],
+  );
+  return await client.query('SELECT pg_drop_replication_slot($1)', [slot]).then(
+    () => true,
+    (cause: unknown) => (cause as { readonly code?: string }).code === '42704', // it is gone
+  );
 }
 
 /** SQL on a database of a server that was started again: connections from before are gone. */
