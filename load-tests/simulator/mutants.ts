@@ -131,7 +131,7 @@ const PREPARE: readonly Mutant[] = [
     'a replayed change is decoded again',
     'I9',
     'pipeline/stages/decode-change.ts',
-    'if (earlier.reaches(head.id, head.version))',
+    'if (earlier.reaches(id, version))',
     'if (false)',
   ),
   {
@@ -140,7 +140,7 @@ const PREPARE: readonly Mutant[] = [
     edits: [
       {
         file: 'pipeline/stages/decode-change.ts',
-        find: 'if (earlier.reaches(head.id, head.version))',
+        find: 'if (earlier.reaches(id, version))',
         replace: 'if (false)',
       },
       { file: 'pipeline/mapping/earlier-versions.ts', find: '|| last.version >= version', replace: '' },
