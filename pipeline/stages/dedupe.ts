@@ -21,7 +21,8 @@ export interface Dedupe extends Stage<DecodedChange, DecodedChange> {
  * record of a key the newest version, on which a rebuild from the compacted topic relies.
  */
 export function dedupe(log: Log): Dedupe {
-  const newest = new LRUCache<DocumentId, SourceVersion>({ max: REMEMBERED_DOCUMENTS });
+  // By size: a limit by count allocates all its places at once, 3 MB that a small installation never fills.
+  const newest = new LRUCache<DocumentId, SourceVersion>({ maxSize: REMEMBERED_DOCUMENTS, sizeCalculation: () => 1 });
 
   async function lookUp(
     changes: readonly DecodedChange[],
