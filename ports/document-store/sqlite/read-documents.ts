@@ -46,8 +46,7 @@ const DOCUMENT =
 
 /** Reads documents, passages and vectors back. */
 export class DocumentReads {
-  readonly #document: Statement<DocumentRow>;
-  readonly #text: Statement<{ is_wide: bigint; text: Uint8Array }>;
+  readonly #document: Statement<DocumentRow & ({ is_wide: bigint; text: Uint8Array } | { is_wide: null; text: null })>;
   readonly #passages: Statement<PassageRow & { has_vector: bigint }>;
   readonly #vector: Statement<{ vector: Uint8Array }>;
   readonly #vectorByKey: Statement<{ vector: Uint8Array }>;
@@ -56,8 +55,10 @@ export class DocumentReads {
   readonly #listInRange: Statement<SummaryRow>;
 
   constructor(db: Sqlite) {
-    this.#document = db.prepare(`SELECT ${DOCUMENT} FROM documents WHERE id = ?`);
-    this.#text = db.prepare('SELECT is_wide, text FROM texts WHERE number = ?');
+    // A tombstone has no text.
+    this.#document = db.prepare(
+      `SELECT ${DOCUMENT}, is_wide, text FROM documents LEFT JOIN texts USING (number) WHERE id = ?`,
+    );
     this.#passages = db.prepare(
       `SELECT number, start, "end", tokens, headings, vector_key,
          EXISTS (SELECT 1 FROM vectors v WHERE v.number = p.number) AS has_vector
@@ -84,8 +85,7 @@ export class DocumentReads {
   read(id: DocumentId, withVectors: boolean): StoredDocument | undefined {
     const row = this.#document.get(id);
     if (!row) return undefined;
-    const stored = this.#text.get(row.number);
-    const text = stored ? decodeText(stored.text, stored.is_wide === 1n) : '';
+    const text = row.text === null ? '' : decodeText(row.text, row.is_wide === 1n);
     const { table, key, acl, title, metadata, lineage } = JSON.parse(row.shown) as Shown;
     return {
       id: row.id,
