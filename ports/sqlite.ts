@@ -146,7 +146,7 @@ export class Sqlite {
   /** Runs `work` in one write transaction: all of it is stored, or none. Not reentrant; `work` must be synchronous. */
   transaction<T>(work: () => T, durability: Durability = 'durable'): T {
     return this.guard(() => {
-      if (durability !== this.#durability) {
+      if (durability !== this.#durability && !this.isMemory) {
         this.#db.exec(durability === 'durable' ? 'PRAGMA synchronous = FULL' : 'PRAGMA synchronous = NORMAL');
         this.#durability = durability;
       }
@@ -157,7 +157,8 @@ export class Sqlite {
 
   /** Runs `work` on one state of the database, whatever other connections write meanwhile. Inside a transaction it is that one's. */
   snapshot<T>(work: () => T): T {
-    return this.guard(() => (this.#db.isTransaction ? work() : this.#within('BEGIN', work)));
+    // Nobody else can write to a database in memory.
+    return this.guard(() => (this.isMemory || this.#db.isTransaction ? work() : this.#within('BEGIN', work)));
   }
 
   /** Inside a transaction: undoes what `work` wrote when it throws, and nothing else. */

@@ -15,7 +15,7 @@ import type {
 import { Appender } from './sqlite/append.ts';
 import { Changes } from './sqlite/changes.ts';
 import { Maintenance } from './sqlite/maintenance.ts';
-import { Membership } from './sqlite/membership.ts';
+import { Membership, membershipStatements, type MembershipStatements } from './sqlite/membership.ts';
 import { Records } from './sqlite/read.ts';
 import { SqliteLogReader } from './sqlite/reader.ts';
 import { createSchema, recordId, type PartitionNumber } from './sqlite/schema.ts';
@@ -50,6 +50,7 @@ export class SqliteLog implements Log {
   readonly #changes: Changes;
   readonly #appender: Appender;
   readonly #maintenance: Maintenance;
+  readonly #members: MembershipStatements;
   readonly #readers = new Set<SqliteLogReader>();
   #ends: Map<PartitionNumber, bigint>;
   #endsAsOf: number;
@@ -70,6 +71,7 @@ export class SqliteLog implements Log {
     this.#records = new Records(db, this.#topics);
     this.#changes = new Changes(db, clock);
     this.#maintenance = new Maintenance(db, this.#topics, clock);
+    this.#members = membershipStatements(db);
     this.#endsAsOf = this.#changes.memberships();
     this.#ends = this.#records.ends();
     this.#appender = new Appender(db, this.#topics, clock, (next) => {
@@ -92,7 +94,13 @@ export class SqliteLog implements Log {
   }
 
   subscribe(subscription: Subscription): LogReader {
-    const parts = { db: this.#db, topics: this.#topics, changes: this.#changes, clock: this.#clock };
+    const parts = {
+      db: this.#db,
+      statements: this.#members,
+      topics: this.#topics,
+      changes: this.#changes,
+      clock: this.#clock,
+    };
     const membership = new Membership(parts, subscription.group, subscription.topics);
     const reader = new SqliteLogReader(
       {

@@ -67,7 +67,7 @@ export class Changes {
       const wake = (): void => {
         this.#waiting.delete(wake);
         signal.removeEventListener('abort', wake);
-        timer.abort();
+        if (withinMs !== undefined) timer.abort(); // makes an error, with its stack
         resolve();
       };
       this.#waiting.add(wake);

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Clock } from '../../../runtime/clock.ts';
 import { FreshetError } from '../../../runtime/errors.ts';
-import type { Sqlite, Statement } from '../../sqlite.ts';
+import type { Sqlite } from '../../sqlite.ts';
 import { whenFree } from '../../when-free.ts';
 import type { CommitOffset } from '../log.ts';
 import type { Changes } from './changes.ts';
@@ -28,6 +28,46 @@ interface MemberRow {
   readonly lease_until_ms: bigint;
 }
 
+/** What the members of one log run; prepared once per log, because a reader joins anew after every failure. */
+export type MembershipStatements = ReturnType<typeof membershipStatements>;
+
+export function membershipStatements(db: Sqlite) {
+  return {
+    selectMembers: db.prepare<MemberRow>(
+      'SELECT number, topics, host, pid, process, lease_until_ms FROM members WHERE name = ? ORDER BY number',
+    ),
+    selectOwners: db.prepare<{ partition: bigint; member: bigint | null }>(
+      'SELECT partition, member FROM owners WHERE name = ?',
+    ),
+    insertMember: db.prepare(
+      'INSERT INTO members (name, topics, host, pid, process, lease_until_ms) VALUES (?, ?, ?, ?, ?, ?)',
+    ),
+    renew: db.prepare('UPDATE members SET lease_until_ms = ? WHERE number = ?'),
+    deleteMember: db.prepare('DELETE FROM members WHERE number = ?'),
+    claim: db.prepare('INSERT OR REPLACE INTO owners (name, partition, member) VALUES (?, ?, ?)'),
+    release: db.prepare('UPDATE owners SET member = NULL WHERE name = ? AND partition = ? AND member = ?'),
+    releaseAll: db.prepare('UPDATE owners SET member = NULL WHERE name = ? AND member = ?'),
+    // The WHERE is the fence: a commit of a member that has lost the partition changes nothing. Nor does one that goes back, and
+    // one beyond the end would skip records that are yet to come.
+    commit: db.prepare(
+      `INSERT INTO offsets (name, partition, next)
+       SELECT o.name, o.partition, min(?, p.next) FROM owners o JOIN partitions p ON p.number = o.partition
+       WHERE o.name = ? AND o.partition = ? AND o.member = ?
+       ON CONFLICT (name, partition) DO UPDATE SET next = max(next, excluded.next)`,
+    ),
+    selectOffset: db.prepare<{ next: bigint }>('SELECT next FROM offsets WHERE name = ? AND partition = ?'),
+  };
+}
+
+/** What a member needs of its log. */
+export interface MembershipParts {
+  readonly db: Sqlite;
+  readonly statements: MembershipStatements;
+  readonly topics: Topics;
+  readonly changes: Changes;
+  readonly clock: Clock;
+}
+
 /** One reader's place in its group: which partitions it owns, and from which offsets it reads. */
 export class Membership {
   readonly #db: Sqlite;
@@ -37,55 +77,21 @@ export class Membership {
   readonly #group: string;
   readonly #subscribed: readonly string[];
   readonly #left = new AbortController();
-  readonly #selectMembers: Statement<MemberRow>;
-  readonly #selectOwners: Statement<{ partition: bigint; member: bigint | null }>;
-  readonly #insertMember: Statement<object>;
-  readonly #renew: Statement<object>;
-  readonly #deleteMember: Statement<object>;
-  readonly #claim: Statement<object>;
-  readonly #release: Statement<object>;
-  readonly #releaseAll: Statement<object>;
-  readonly #commit: Statement<object>;
-  readonly #selectOffset: Statement<{ next: bigint }>;
+  readonly #statements: MembershipStatements;
   #me: bigint | undefined;
   #joins = 0;
   #owned: readonly PartitionNumber[] = [];
   #seen: number | undefined;
   #checkAtMs = 0;
 
-  constructor(
-    parts: { readonly db: Sqlite; readonly topics: Topics; readonly changes: Changes; readonly clock: Clock },
-    group: string,
-    subscribed: readonly string[],
-  ) {
-    const { db } = parts;
-    this.#db = db;
+  constructor(parts: MembershipParts, group: string, subscribed: readonly string[]) {
+    this.#db = parts.db;
+    this.#statements = parts.statements;
     this.#topics = parts.topics;
     this.#changes = parts.changes;
     this.#clock = parts.clock;
     this.#group = group;
     this.#subscribed = subscribed;
-    this.#selectMembers = db.prepare(
-      'SELECT number, topics, host, pid, process, lease_until_ms FROM members WHERE name = ? ORDER BY number',
-    );
-    this.#selectOwners = db.prepare('SELECT partition, member FROM owners WHERE name = ?');
-    this.#insertMember = db.prepare(
-      'INSERT INTO members (name, topics, host, pid, process, lease_until_ms) VALUES (?, ?, ?, ?, ?, ?)',
-    );
-    this.#renew = db.prepare('UPDATE members SET lease_until_ms = ? WHERE number = ?');
-    this.#deleteMember = db.prepare('DELETE FROM members WHERE number = ?');
-    this.#claim = db.prepare('INSERT OR REPLACE INTO owners (name, partition, member) VALUES (?, ?, ?)');
-    this.#release = db.prepare('UPDATE owners SET member = NULL WHERE name = ? AND partition = ? AND member = ?');
-    this.#releaseAll = db.prepare('UPDATE owners SET member = NULL WHERE name = ? AND member = ?');
-    // The WHERE is the fence: a commit of a member that has lost the partition changes nothing. Nor does one that goes back, and
-    // one beyond the end would skip records that are yet to come.
-    this.#commit = db.prepare(
-      `INSERT INTO offsets (name, partition, next)
-       SELECT o.name, o.partition, min(?, p.next) FROM owners o JOIN partitions p ON p.number = o.partition
-       WHERE o.name = ? AND o.partition = ? AND o.member = ?
-       ON CONFLICT (name, partition) DO UPDATE SET next = max(next, excluded.next)`,
-    );
-    this.#selectOffset = db.prepare('SELECT next FROM offsets WHERE name = ? AND partition = ?');
   }
 
   /** Rises when this member joins, also again after it was taken for dead; positions from before are void then. */
@@ -108,7 +114,7 @@ export class Membership {
 
   /** The group's next offset of a partition, 0 when it has never committed there. */
   committed(partition: PartitionNumber): bigint {
-    return this.#selectOffset.get(this.#group, partition)?.next ?? 0n;
+    return this.#statements.selectOffset.get(this.#group, partition)?.next ?? 0n;
   }
 
   /** Refuses silently what goes back and what is not this member's any more. */
@@ -120,7 +126,7 @@ export class Membership {
     await whenFree(this.#clock, () =>
       // Lazily durable: a commit that a loss of power undoes is only a redelivery.
       this.#db.transaction(() => {
-        for (const { number, next } of rows) this.#commit.run(next, this.#group, number, me);
+        for (const { number, next } of rows) this.#statements.commit.run(next, this.#group, number, me);
       }, 'lazy'),
     );
   }
@@ -139,7 +145,7 @@ export class Membership {
 
   /** Whether a transaction is needed; without one, takes over what the rows say is owned. */
   #hasToAct(): boolean {
-    const members = this.#selectMembers.all(this.#group);
+    const members = this.#statements.selectMembers.all(this.#group);
     if (this.#me === undefined || !members.some(({ number }) => number === this.#me)) return true;
     if (members.some((member) => this.#isDead(member))) return true;
     const { owned, claim, release } = this.#plan(members, this.#me);
@@ -158,27 +164,31 @@ export class Membership {
   }
 
   #carryOut(): { readonly isJoin: boolean; readonly released: number } {
-    for (const member of this.#selectMembers.all(this.#group))
+    for (const member of this.#statements.selectMembers.all(this.#group))
       if (member.number !== this.#me && this.#isDead(member)) this.#remove(member.number);
-    let members = this.#selectMembers.all(this.#group);
+    let members = this.#statements.selectMembers.all(this.#group);
     let me = members.find(({ number }) => number === this.#me)?.number;
     const isJoin = me === undefined;
     if (me === undefined) {
       const until = leaseEnd(this.#clock);
       const topics = JSON.stringify(this.#subscribed);
-      me = BigInt(this.#insertMember.run(this.#group, topics, HOST, process.pid, PROCESS, until).lastInsertRowid);
-      members = this.#selectMembers.all(this.#group);
+      me = BigInt(
+        this.#statements.insertMember.run(this.#group, topics, HOST, process.pid, PROCESS, until).lastInsertRowid,
+      );
+      members = this.#statements.selectMembers.all(this.#group);
     }
     const { owned, claim, release } = this.#plan(members, me);
-    for (const partition of release) this.#release.run(this.#group, partition, me);
-    for (const partition of claim) this.#claim.run(this.#group, partition, me);
+    for (const partition of release) this.#statements.release.run(this.#group, partition, me);
+    for (const partition of claim) this.#statements.claim.run(this.#group, partition, me);
     this.#me = me;
     this.#owned = owned;
     return { isJoin, released: release.length };
   }
 
   #plan(members: readonly MemberRow[], me: bigint): Share {
-    const owners = new Map(this.#selectOwners.all(this.#group).map(({ partition, member }) => [partition, member]));
+    const owners = new Map(
+      this.#statements.selectOwners.all(this.#group).map(({ partition, member }) => [partition, member]),
+    );
     const parsed = members.map(({ number, topics }) => ({ number, topics: new Set(JSON.parse(topics) as string[]) }));
     const names = [...new Set(parsed.flatMap(({ topics }) => [...topics]))].sort();
     const partitions = names.flatMap((topic) =>
@@ -192,8 +202,8 @@ export class Membership {
   }
 
   #remove(member: bigint): void {
-    this.#deleteMember.run(member);
-    this.#releaseAll.run(this.#group, member);
+    this.#statements.deleteMember.run(member);
+    this.#statements.releaseAll.run(this.#group, member);
   }
 
   #isDead(member: MemberRow): boolean {
@@ -209,7 +219,7 @@ export class Membership {
       try {
         await this.#clock.sleep(LEASE_RENEWAL_MS, signal);
         const me = this.#me;
-        if (me !== undefined) this.#db.transaction(() => this.#renew.run(leaseEnd(this.#clock), me), 'lazy');
+        if (me !== undefined) this.#db.transaction(() => this.#statements.renew.run(leaseEnd(this.#clock), me), 'lazy');
       } catch (error) {
         if (signal.aborted) return;
         // A renewal that fails is made up for by the next one; if all fail, the partitions go to another member and the commits of

@@ -125,9 +125,10 @@ export class SqliteLogReader implements LogReader {
         for (const number of inTurn) {
           if (batch.isFull) return;
           const from = positions.get(number) ?? 0n;
+          const end = ends.get(number) ?? 0n;
+          if (from >= end) continue; // its share was all there is
           const { next, atEnd } = this.#take(batch, number, from, allowance);
           // Past the end there may be offsets whose records compaction has removed.
-          const end = ends.get(number) ?? 0n;
           positions.set(number, atEnd && end > next ? end : next);
         }
     });
