@@ -1,4 +1,4 @@
-import type { DocumentStore, StoredDocument } from '../../ports/document-store/document-store.ts';
+import type { DocumentStore, DocumentWrite, StoredDocument } from '../../ports/document-store/document-store.ts';
 import type { Embedder } from '../../ports/embedder/embedder.ts';
 import type { Random } from '../../runtime/clock.ts';
 import { textsOf } from '../../pipeline/stages/embed.ts';
@@ -7,7 +7,7 @@ import { documentBody } from '../../schemas/document.ts';
 import { UNAVAILABLE } from '../../schemas/envelope.ts';
 import type { DeadLetter } from '../../schemas/dead-letter.ts';
 import type { DocumentId } from '../../schemas/ids.ts';
-import { parseLsn } from '../../schemas/lsn.ts';
+import { formatLsn, parseLsn, ZERO_LSN, type Lsn } from '../../schemas/lsn.ts';
 import type { SourceVersion } from '../../schemas/version.ts';
 import { pick } from './random.ts';
 import { SOURCE, TABLE, type HistoryEntry, type SimulatedSource } from './source.ts';
@@ -22,7 +22,7 @@ export interface Violation {
 const SEARCHED = ['river', 'delta', 'stream', 'flood'];
 
 interface Claim {
-  readonly position: string;
+  readonly position: Lsn;
   readonly epoch: number;
 }
 
@@ -35,6 +35,13 @@ export class Checker {
   readonly #random: Random;
   /** Highest version seen of every document, and whether it was a tombstone. */
   readonly #seen = new Map<DocumentId, SourceVersion>();
+  /**
+   * What was read of a document, until a write names it: reading is most of a look. Damage by a write that names another document is
+   * seen by `look`, which reads what it picks in any case, and at the end.
+   */
+  readonly #unchanged = new Map<DocumentId, StoredDocument | undefined>();
+  /** Something was written since the last look at a few documents. */
+  #isWritten = false;
 
   constructor(source: SimulatedSource, store: DocumentStore, embedder: Embedder, random: Random) {
     this.#source = source;
@@ -47,12 +54,24 @@ export class Checker {
     if (this.violations.length < 20) this.violations.push({ invariant, what });
   }
 
-  /** One look at a few documents, the claim of freshness, and a search. */
+  /** Call it with everything that is sent to the store, also when only a part of it arrives. */
+  onWrite(writes: readonly DocumentWrite[]): void {
+    this.#isWritten = true;
+    for (const write of writes) {
+      if (write.kind === 'remove-below') this.#unchanged.clear();
+      else if (write.kind === 'replace') this.#unchanged.delete(write.document.id);
+      else if (write.kind !== 'advance') this.#unchanged.delete(write.id);
+    }
+  }
+
+  /** One look at a few documents, whether they were written or not, the claim of freshness, and a search. */
   async look(): Promise<void> {
     const ids = [...this.#source.history.keys()];
-    if (ids.length === 0) return;
-    const some = [...new Set([pick(this.#random, ids), pick(this.#random, ids), pick(this.#random, ids)])];
-    await this.#lookAt(some);
+    if (ids.length === 0 || !this.#isWritten) return;
+    this.#isWritten = false;
+    const some = [pick(this.#random, ids), pick(this.#random, ids), pick(this.#random, ids)];
+    for (const id of some) this.#unchanged.delete(id);
+    await this.#lookAt([...new Set(some)]);
     await this.#searchShowsOnlyWhatItMay();
   }
 
@@ -62,13 +81,30 @@ export class Checker {
   }
 
   async #lookAt(ids: readonly DocumentId[]): Promise<void> {
+    const { searchable, complete } = await this.#claims();
+    await this.#readChanged(ids);
+    for (const id of ids) {
+      const document = this.#unchanged.get(id);
+      this.#versionNeverFalls(id, document);
+      if (searchable) this.#claimHolds(id, document, searchable);
+      if (complete) this.#hasItsVectors(id, document, complete);
+    }
+  }
+
+  async #claims(): Promise<{ searchable: Claim | undefined; complete: Claim | undefined }> {
     const { searchable, complete } = (await this.#store.progress()).sources[SOURCE] ?? {};
-    const documents = await this.#store.read(ids);
-    ids.forEach((id, index) => {
-      this.#versionNeverFalls(id, documents[index]);
+    const claimOf = (progress: typeof searchable): Claim | undefined =>
+      progress && { position: parseLsn(progress.position) ?? ZERO_LSN, epoch: progress.epoch };
+    return { searchable: claimOf(searchable), complete: claimOf(complete) };
+  }
+
+  /** Reads those of the documents that were written since they were last read. */
+  async #readChanged(ids: readonly DocumentId[]): Promise<void> {
+    const changed = ids.filter((id) => !this.#unchanged.has(id));
+    const documents = await this.#store.read(changed);
+    changed.forEach((id, index) => {
       this.#contentIsOfItsVersion(id, documents[index]);
-      if (searchable) this.#claimHolds(id, documents[index], searchable);
-      if (complete) this.#hasItsVectors(id, documents[index], complete);
+      this.#unchanged.set(id, documents[index]);
     });
   }
 
@@ -122,7 +158,7 @@ export class Checker {
     ) {
       this.fail(
         'I11',
-        `${id} is claimed as of ${claim.position} (epoch ${claim.epoch}) but shows ${shown ?? 'nothing'} for version ${promised.version}`,
+        `${id} is claimed as of ${formatLsn(claim.position)} (epoch ${claim.epoch}) but shows ${shown ?? 'nothing'} for version ${promised.version}`,
       );
     }
   }
@@ -131,15 +167,14 @@ export class Checker {
   #hasItsVectors(id: DocumentId, document: StoredDocument | undefined, claim: Claim): void {
     if (!document || document.version !== this.#promised(id, claim)?.version) return;
     if (!document.passages.every(({ hasVector }) => hasVector))
-      this.fail('I11', `${id} is claimed to be complete as of ${claim.position} but misses vectors`);
+      this.fail('I11', `${id} is claimed to be complete as of ${formatLsn(claim.position)} but misses vectors`);
   }
 
   /** The newest entry that a claim includes. */
   #promised(id: DocumentId, claim: Claim): HistoryEntry | undefined {
-    const position = parseLsn(claim.position) ?? 0n;
     return this.#source.history
       .get(id)
-      ?.findLast((entry) => entry.epoch < claim.epoch || (entry.epoch === claim.epoch && entry.position <= position));
+      ?.findLast(({ epoch, position }) => epoch < claim.epoch || (epoch === claim.epoch && position <= claim.position));
   }
 
   /** A range tombstone newer than the claim may have removed a document early. */

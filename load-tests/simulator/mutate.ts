@@ -20,7 +20,7 @@ const { values } = parseArgs({
 });
 
 const CAUGHT_SHARE = 0.95;
-/** A seed takes about a second; a run that is silent for so long does not end any more, ms. */
+/** A seed takes about half a second; a run that is silent for so long does not end any more, ms. */
 const HANGS_AFTER_MS = 60_000;
 
 type Verdict =

@@ -46,6 +46,8 @@ export interface Surroundings {
   readonly outages: Outages;
   /** A position was claimed, or a process died in the middle of something: what a reader sees now must hold. */
   readonly onMoment: () => void;
+  /** Told of all writes before the store is. */
+  readonly onWrite: (writes: readonly DocumentWrite[]) => void;
 }
 
 /**
@@ -247,6 +249,7 @@ export class SimulatedProcess {
     writes: readonly DocumentWrite[],
     signal: AbortSignal | undefined,
   ): Promise<readonly WriteOutcome[]> {
+    this.#around.onWrite(writes);
     if (writes.some(({ kind }) => kind === 'advance') && this.#happens(LOOKED_AT)) this.#around.onMoment();
     if (!this.#happens(this.#rates().torn)) return store.write(writes, signal);
     await store.write(writes.slice(0, below(this.#random, writes.length + 1)), signal);

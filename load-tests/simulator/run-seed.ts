@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { setImmediate } from 'node:timers/promises';
 import type { Cache } from '../../ports/cache/cache.ts';
 import { openSqliteDocumentStore } from '../../ports/document-store/sqlite-document-store.ts';
 import { hashEmbedder } from '../../ports/embedder/hash-embedder.ts';
@@ -13,7 +13,7 @@ import type { FilledPipeline } from '../../runtime/config/config.ts';
 import type { DocumentStore } from '../../ports/document-store/document-store.ts';
 import type { Random } from '../../runtime/clock.ts';
 import { silentLogger } from '../../runtime/logger.ts';
-import { createMetrics } from '../../runtime/metrics.ts';
+import { createMetrics, type Metrics } from '../../runtime/metrics.ts';
 import { DOCUMENTS_TOPIC, VECTORS_TOPIC } from '../../schemas/topics.ts';
 import { Checker, type Violation } from './checker.ts';
 import { NO_FAULTS, Outages, SimulatedProcess, type FaultRates } from './process.ts';
@@ -55,6 +55,9 @@ const CONFIG: FilledPipeline = {
   attempts: 3,
 };
 
+/** One for all processes: it holds no state between two calls, and making one takes as long as ten steps. */
+const PII_POLICY = createPiiPolicy(CONFIG.pii);
+
 /** What the parts of one run share. */
 interface World {
   readonly random: Random;
@@ -67,6 +70,8 @@ interface World {
   readonly checker: Checker;
   readonly processes: Set<SimulatedProcess>;
   readonly outages: Outages;
+  /** One for all processes: nobody looks at them. */
+  readonly metrics: Metrics;
   /** Somebody has claimed a position, or died: the index is looked at before anything else happens. */
   isMoment: boolean;
   rates: FaultRates;
@@ -80,6 +85,7 @@ interface World {
  * at times that the seed decides. Every few steps the index is compared with the source's history; at the end everything is.
  */
 export async function runSeed(seed: number, events: number): Promise<SeedResult> {
+  await setImmediate(); // the only turn of the event loop: the steps of a run leave it none
   const random = seededRandom(seed);
   const scheduler = new Scheduler(random);
   const { clock } = scheduler;
@@ -106,6 +112,7 @@ export async function runSeed(seed: number, events: number): Promise<SeedResult>
     checker,
     processes: new Set(),
     outages: new Outages(clock, random),
+    metrics: createMetrics(),
     isMoment: false,
     rates,
     crashes: 0,
@@ -117,7 +124,7 @@ export async function runSeed(seed: number, events: number): Promise<SeedResult>
   try {
     await watch(world);
     await produced;
-    const letters = deadLettersIn({ log, clock, logger: silentLogger, metrics: createMetrics() });
+    const letters = deadLettersIn({ log, clock, logger: silentLogger, metrics: world.metrics });
     await checker.final(await letters.list('open', 1_000, forever));
   } catch (error) {
     checker.fail('I1', error instanceof Error ? error.message : String(error));
@@ -167,6 +174,7 @@ function startProcess(world: World, role: 'prepare' | 'index'): void {
       onMoment: () => {
         world.isMoment = true;
       },
+      onWrite: (writes) => checker.onWrite(writes),
     },
     () => {
       world.crashes++;
@@ -184,7 +192,7 @@ function startProcess(world: World, role: 'prepare' | 'index'): void {
     clock: process.clock(scheduler.clock),
     random,
     logger: silentLogger,
-    metrics: createMetrics(),
+    metrics: world.metrics,
   };
   const deadLetters = deadLettersIn(ports);
   const routes = topology({
@@ -198,7 +206,7 @@ function startProcess(world: World, role: 'prepare' | 'index'): void {
     cache: mapCache(),
     deadLetters,
     config,
-    piiPolicy: createPiiPolicy(config.pii),
+    piiPolicy: PII_POLICY,
   });
   const { maxBatchRecords, maxBatchBytes, attempts } = config;
   const { signal } = new AbortController();
@@ -246,7 +254,7 @@ async function drained(log: Log): Promise<boolean> {
 }
 
 function mapCache(): Cache {
-  const entries = new LRUCache<string, Uint8Array>({ max: 10_000 });
+  const entries = new Map<string, Uint8Array>();
   return {
     get: (keys) => Promise.resolve(keys.map((key) => entries.get(key))),
     set: (all) => {

@@ -91,7 +91,10 @@ export class Scheduler {
   }
 }
 
-/** Lets everything run that needs no turn: promises, and the adapters' own deferrals to the next round of the event loop. */
-async function settled(): Promise<void> {
-  for (let round = 0; round < 3; round++) await new Promise((resolve) => setImmediate(resolve));
+/**
+ * Lets everything run that needs no turn. In memory the adapters never wait for the event loop, so all of it are promises, which come
+ * before the next tick. Rounds of the event loop in its place took a tenth of the time.
+ */
+function settled(): Promise<void> {
+  return new Promise((resolve) => process.nextTick(resolve));
 }
