@@ -37,7 +37,7 @@ const RATES: FaultRates = {
   torn: 0.04,
   tornAppend: 0.03,
   zombie: 0.005,
-  outage: 0.004,
+  outage: 0.012,
 };
 const MAX_STEPS = 40_000;
 const forever = new AbortController().signal;
