@@ -148,6 +148,7 @@ describe('a PostgreSQL source through Debezium', () => {
   test('a dropped slot is seen, and rows that vanished meanwhile disappear (B07)', async () => {
     const { connector } = rig.start();
     await rig.reached(await now());
+    await expect.poll(() => connector.health(), { timeout: 20_000 }).toMatchObject({ slot: { active: true } });
     await database.dropSlots();
     await database.sql(`DELETE FROM articles WHERE id = 5; UPDATE articles SET body = 'unseen' WHERE id = 6`);
     await rig.reached(await now(), 1);
