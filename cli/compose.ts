@@ -24,6 +24,7 @@ import { LogUnavailable, SourceMisconfigured } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { collectProcessMetrics, createMetrics, type Metrics } from '../runtime/metrics.ts';
 import { Opened } from '../runtime/opened.ts';
+import { retry } from '../runtime/retry.ts';
 import { awaitCaughtUp, positionsNow } from './compose/caught-up.ts';
 import { conditions, readiness } from './compose/condition.ts';
 import { failureDesk } from './compose/failure-desk.ts';
@@ -98,15 +99,16 @@ export async function startFreshet({ config, roles, logger, signal }: FreshetOpt
   };
   // Connectors ask the index which epochs it has seen; preparing needs nothing of it.
   const index = roles.some((role) => role !== 'prepare') ? await openIndex(base, signal) : undefined;
-  await log.createTopics(
-    [...sourceTopicSpecs(config), ...pipelineTopics(config.log.partitions, config.log.retentionMs)],
-    signal,
-  );
+  const topics = [...sourceTopicSpecs(config), ...pipelineTopics(config.log.partitions, config.log.retentionMs)];
+  await patiently(base, 'make topics', () => log.createTopics(topics, signal), signal);
 
   const work = opened.use(new Work(logger));
   work.process(await routesOf(base, index), { ...base, ...config.pipeline });
   const { connectors, plugins } = roles.includes('connectors')
-    ? await openSources({ ...base, firstEpochs: await epochsAfter(index?.store, signal) })
+    ? await openSources({
+        ...base,
+        firstEpochs: await patiently(base, 'look at the index', () => epochsAfter(index?.store, signal), signal),
+      })
     : { connectors: [], plugins: [] };
   const shared = new SharedConditions(base.cache, systemClock);
   if (config.cluster && connectors.length > 0)
@@ -147,11 +149,32 @@ function isRemote({ embedder: { kind } }: ResolvedConfig): boolean {
 
 async function openIndex(base: Base, signal: AbortSignal): Promise<Index> {
   const { config, opened, roles, log, logger } = base;
-  const embedder = opened.use(await openEmbedder(config, base, signal));
-  const store = opened.use(await openDocumentStore(config, embedder.model, CHUNKER_VERSION, base));
+  const embedder = opened.use(
+    await patiently(base, 'open the embedder', () => openEmbedder(config, base, signal), signal),
+  );
+  const open = () => openDocumentStore(config, embedder.model, CHUNKER_VERSION, base);
+  const store = opened.use(await patiently(base, 'open the index', open, signal));
   const group = indexGroupOf(embedder.model.fingerprint);
-  if (roles.includes('index')) await refillLostIndex(store, group, log, logger, signal);
+  if (roles.includes('index'))
+    await patiently(base, 'look at the index', () => refillLostIndex(store, group, log, logger, signal), signal);
   return { store, embedder, group };
+}
+
+/** Between two tries to reach an engine at the start, ms. */
+const ENGINE_BACKOFF = { minDelayMs: 1_000, maxDelayMs: 10_000 };
+
+/**
+ * In a cluster, a process that starts while an engine is away waits for it, and says so: whoever started it would only start it again.
+ * Embedded, nothing can be away that comes back by itself.
+ */
+function patiently<T>(
+  { config, clock, random, logger }: Base,
+  operation: string,
+  attempt: () => Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  const attempts = config.cluster ? Number.POSITIVE_INFINITY : 1;
+  return retry(attempt, { operation, attempts, ...ENGINE_BACKOFF, clock, random, logger }, signal);
 }
 
 async function routesOf(base: Base, index: Index | undefined): Promise<readonly Route[]> {

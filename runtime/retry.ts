@@ -47,6 +47,7 @@ export async function retry<T>(
         attempt: n,
         delayMs: Math.round(delayMs),
         code: error.code,
+        reason: error.message,
       });
       await options.clock.sleep(delayMs, signal);
     }

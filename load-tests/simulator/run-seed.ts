@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import type { Cache } from '../../ports/cache/cache.ts';
 import { openSqliteDocumentStore } from '../../ports/document-store/sqlite-document-store.ts';
 import { hashEmbedder } from '../../ports/embedder/hash-embedder.ts';
@@ -85,7 +84,7 @@ interface World {
  * at times that the seed decides. Every few steps the index is compared with the source's history; at the end everything is.
  */
 export async function runSeed(seed: number, events: number): Promise<SeedResult> {
-  await setImmediate(); // the only turn of the event loop: the steps of a run leave it none
+  await new Promise((resolve) => setImmediate(resolve)); // the only turn of the event loop: the steps of a run leave it none
   const random = seededRandom(seed);
   const scheduler = new Scheduler(random);
   const { clock } = scheduler;

@@ -31,6 +31,7 @@ interface MemberRow {
 /** What the members of one log run; prepared once per log, because a reader joins anew after every failure. */
 export type MembershipStatements = ReturnType<typeof membershipStatements>;
 
+/** Prepares them on the log's own connection. */
 export function membershipStatements(db: Sqlite) {
   return {
     selectMembers: db.prepare<MemberRow>(
