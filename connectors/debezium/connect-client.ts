@@ -103,6 +103,11 @@ export class ConnectClient {
     await this.#unlessGone('POST', `${path(name)}/restart?includeTasks=true&onlyFailed=true`, signal);
   }
 
+  /** Starts the connector and its tasks again, also those that call themselves running. */
+  async restart(name: string, signal: AbortSignal): Promise<void> {
+    await this.#unlessGone('POST', `${path(name)}/restart?includeTasks=true&onlyFailed=false`, signal);
+  }
+
   async remove(name: string, signal: AbortSignal): Promise<void> {
     await this.#unlessGone('DELETE', path(name), signal);
   }

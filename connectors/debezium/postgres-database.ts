@@ -9,7 +9,15 @@ import { DEFAULT_HEARTBEAT_MS, type DebeziumSourceConfig } from './debezium-sour
 import { PgSession } from './pg-session.ts';
 import { readTables, type CapturedTable } from './postgres-catalog.ts';
 import { ensurePublication, readPublication, type Publication } from './publication.ts';
-import { leadOf, readServer, recreateSlot, slotHealth, type ServerStatus, type SlotLead } from './replication-slot.ts';
+import {
+  freeSlot,
+  leadOf,
+  readServer,
+  recreateSlot,
+  slotHealth,
+  type ServerStatus,
+  type SlotLead,
+} from './replication-slot.ts';
 import { ResyncRequired, type ResyncReason } from '../resync-required.ts';
 import { publicationName, slotName } from '../captured-tables.ts';
 import { isLost } from '../slot-status.ts';
@@ -26,6 +34,9 @@ const LOOK_AT_TABLES_EVERY_MS = 2_000;
  */
 const LEAD_FOR_MS = 15_000;
 
+/** Debezium reports to the server every ten seconds; a reader that does not is cut off from it. */
+const SILENT_MS = 25_000;
+
 /** A PostgreSQL database as the source of Debezium's stream. */
 export class PostgresDatabase implements SourceDatabase {
   readonly leavesColumnsOut = true;
@@ -36,6 +47,7 @@ export class PostgresDatabase implements SourceDatabase {
   #lookedAtTablesMs = Number.NEGATIVE_INFINITY;
   #heartbeatMs = Number.NEGATIVE_INFINITY;
   #lead: SlotLead | undefined;
+  #unreadSinceMs: number | undefined;
   #health: Pick<ConnectorHealth, 'slot' | 'retainedBytes'> = {};
 
   private constructor(config: DebeziumSourceConfig, clock: Clock, sql: PgSession) {
@@ -54,6 +66,14 @@ export class PostgresDatabase implements SourceDatabase {
 
   get #publication(): string {
     return publicationName(this.#config);
+  }
+
+  get unreadMs(): number {
+    return this.#unreadSinceMs === undefined ? 0 : this.#clock.monotonicMs() - this.#unreadSinceMs;
+  }
+
+  async freeStream(signal: AbortSignal): Promise<void> {
+    await freeSlot(this.#sql, this.#slot, signal);
   }
 
   async inspect(
@@ -107,6 +127,8 @@ export class PostgresDatabase implements SourceDatabase {
     this.#lookedMs = now;
     const server = await readServer(this.#sql, this.#slot, signal);
     this.#health = server.slot ? slotHealth(server.slot) : {};
+    const isRead = server.slot?.activePid !== null && (server.heardAgoMs ?? 0) < SILENT_MS;
+    this.#unreadSinceMs = isRead ? undefined : (this.#unreadSinceMs ?? now);
     const reason = slotReason(state, server, this.#slot) ?? this.#offsetReason(server, offset, now);
     if (reason) throw new ResyncRequired(reason);
     if (now - this.#lookedAtTablesMs >= LOOK_AT_TABLES_EVERY_MS) {

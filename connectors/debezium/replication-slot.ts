@@ -14,13 +14,17 @@ export interface ServerStatus {
   /** Up to where the log is written at all: what a client gets that asks for the position behind its commit. */
   readonly insertLsn: Lsn;
   readonly slot: SlotStatus | undefined;
+  /** How long ago the reader of the slot was last heard of, ms; undefined while nobody reads it, or when the server does not tell. */
+  readonly heardAgoMs: number | undefined;
 }
 
 const STATUS_SQL = `
 SELECT (SELECT system_identifier FROM pg_control_system()) AS system_id, (SELECT timeline_id FROM pg_control_checkpoint()) AS timeline,
   current_database() AS current_database, pg_current_wal_flush_lsn() AS flush_lsn, pg_current_wal_insert_lsn() AS insert_lsn, to_jsonb(s) AS slot,
-  CASE WHEN s.restart_lsn IS NOT NULL THEN pg_wal_lsn_diff(pg_current_wal_insert_lsn(), s.restart_lsn) END AS retained
-FROM (VALUES ($1::text)) AS wanted(name) LEFT JOIN pg_replication_slots s ON s.slot_name = wanted.name`;
+  CASE WHEN s.restart_lsn IS NOT NULL THEN pg_wal_lsn_diff(pg_current_wal_insert_lsn(), s.restart_lsn) END AS retained,
+  extract(epoch FROM clock_timestamp() - coalesce(r.reply_time, r.backend_start)) * 1000 AS heard_ago
+FROM (VALUES ($1::text)) AS wanted(name) LEFT JOIN pg_replication_slots s ON s.slot_name = wanted.name
+  LEFT JOIN pg_stat_replication r ON r.pid = s.active_pid`;
 
 /** Asks server and slot in one statement. @throws SourceUnavailable, SourceMisconfigured */
 export async function readServer(sql: PgSession, slot: string, signal: AbortSignal): Promise<ServerStatus> {
@@ -31,6 +35,7 @@ export async function readServer(sql: PgSession, slot: string, signal: AbortSign
     database: row['current_database'] ?? '',
     flushLsn: lsnIn(row['flush_lsn']) ?? (0n as Lsn),
     insertLsn: lsnIn(row['insert_lsn']) ?? (0n as Lsn),
+    heardAgoMs: row['heard_ago'] ? Number(row['heard_ago']) : undefined,
     slot: row['slot'] ? slotStatus(JSON.parse(row['slot']) as Record<string, unknown>, row) : undefined,
   };
 }
@@ -75,6 +80,15 @@ export function leadOf(
   return confirmed > committed ? { lsn: confirmed, sinceMs: nowMs } : undefined;
 }
 
+/** Ends the connection that reads the slot, if there is one; its place stays. */
+export async function freeSlot(sql: PgSession, name: string, signal: AbortSignal): Promise<void> {
+  await sql.query(
+    'SELECT pg_terminate_backend(active_pid, $2) FROM pg_replication_slots WHERE slot_name = $1 AND active_pid IS NOT NULL',
+    [name, TAKEOVER_WAIT_MS],
+    signal,
+  );
+}
+
 const TAKEOVER_WAIT_MS = 5_000;
 /** A slot waits for every transaction that is open when it is made, however long somebody leaves one idle. */
 const CREATE_TIMEOUT_MS = 86_400_000;
@@ -90,8 +104,7 @@ export async function recreateSlot(sql: PgSession, name: string, signal: AbortSi
       throw new SourceMisconfigured(
         `Replication slot ${name} exists for something else (${slot.plugin}, database ${slot.database}); set another \`slot\`.`,
       );
-    if (slot.activePid !== null)
-      await sql.query('SELECT pg_terminate_backend($1, $2)', [slot.activePid, TAKEOVER_WAIT_MS], signal);
+    await freeSlot(sql, name, signal);
     await sql.query('SELECT pg_drop_replication_slot($1)', [name], signal);
   }
   const create = `SELECT lsn FROM pg_create_logical_replication_slot($1, 'pgoutput')`;

@@ -50,4 +50,10 @@ export interface SourceDatabase extends AsyncDisposable {
     offset: ConnectorOffset | undefined,
     signal: AbortSignal,
   ): Promise<Pick<ConnectorHealth, 'slot' | 'retainedBytes'>>;
+
+  /** How long nobody has read the stream, as the database sees it at the last look, ms; 0 where it does not tell. */
+  readonly unreadMs: number;
+
+  /** Takes the stream from whoever has it and may be gone, for another reader. @throws SourceUnavailable */
+  freeStream(signal: AbortSignal): Promise<void>;
 }

@@ -51,6 +51,9 @@ const TABLES_EVERY_MS = 2_000;
 /** Kafka Connect has an offset from the begin of an epoch on; one that stays away was deleted. */
 const OFFSET_MISSING_MS = 10_000;
 
+/** A connection that was cut without a word can leave a task running that reads nothing, for as long as TCP keeps hoping. */
+const HUNG_MS = 15_000;
+
 /** One stretch of work on a source, until something fails: checks, a new epoch where one is due, snapshot, stream. */
 export class SourceSession {
   readonly #options: DebeziumConnectorOptions;
@@ -315,6 +318,10 @@ export class SourceSession {
     for (;;) {
       const fault = await stream.look(signal);
       const slot = await this.#look(state, stream, signal);
+      if (Math.min(this.#database.unreadMs, stream.runningMs) > HUNG_MS) {
+        await this.#database.freeStream(signal);
+        await stream.restartHung(signal);
+      }
       // Read after the source was seen whole, so that what it says cannot come from a stream that has begun behind a gap.
       const offset = await this.#connect.offset(name, signal);
       if (offset) offsetAtMs = clock.monotonicMs();

@@ -28,6 +28,7 @@ export class TaskWatch {
   #restartDueMs: number | undefined;
   #fault: string | undefined;
   #isRunning = false;
+  #runningSinceMs = 0;
   #hasFailed = false;
   /** What Kafka Connect has committed, as last read. */
   offset: ConnectorOffset | undefined;
@@ -49,6 +50,20 @@ export class TaskWatch {
     return this.#isRunning;
   }
 
+  /** How long connector and task have run without a break, as far as it was looked at, ms. */
+  get runningMs(): number {
+    return this.#isRunning ? this.#clock.monotonicMs() - this.#runningSinceMs : 0;
+  }
+
+  /** Starts a task again that calls itself running and does nothing. */
+  async restartHung(signal: AbortSignal): Promise<void> {
+    this.#isRunning = false;
+    this.#logger.warn('A task of Kafka Connect runs and reads nothing; it is started again.', {
+      connector: this.#name,
+    });
+    await this.#connect.restart(this.#name, signal);
+  }
+
   /** Whether connector or task had failed when they were looked at last. */
   get hasFailed(): boolean {
     return this.#hasFailed;
@@ -65,7 +80,9 @@ export class TaskWatch {
     this.#lookedMs = now;
     const status = await this.#connect.status(this.#name, signal);
     const task = status?.tasks[0];
-    this.#isRunning = status?.state === 'RUNNING' && task?.state === 'RUNNING';
+    const isRunning = status?.state === 'RUNNING' && task?.state === 'RUNNING';
+    if (isRunning && !this.#isRunning) this.#runningSinceMs = now;
+    this.#isRunning = isRunning;
     this.#hasFailed = status?.state === 'FAILED' || task?.state === 'FAILED';
     if (this.#isRunning) {
       this.#restartDueMs = undefined;

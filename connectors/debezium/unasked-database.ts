@@ -12,6 +12,7 @@ import type { DebeziumSourceState, KnownTable } from './source-state.ts';
  */
 export class UnaskedDatabase implements SourceDatabase {
   readonly leavesColumnsOut = false;
+  readonly unreadMs = 0;
   readonly #config: DebeziumSourceConfig;
   readonly #clock: Clock;
 
@@ -56,6 +57,10 @@ export class UnaskedDatabase implements SourceDatabase {
 
   async look(): Promise<Pick<ConnectorHealth, 'slot' | 'retainedBytes'>> {
     return {};
+  }
+
+  async freeStream(): Promise<void> {
+    // a server of binlogs serves any number of readers
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
