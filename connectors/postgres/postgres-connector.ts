@@ -36,11 +36,12 @@ class PostgresConnector implements Connector {
 
   async run(signal: AbortSignal): Promise<void> {
     const { config, log, partitions } = this.options;
+    const topics = discoverTopics(config, partitions);
     let resync: ResyncReason | undefined;
     try {
-      await log.createTopics(discoverTopics(config, partitions), signal);
       for (;;) {
         try {
+          await log.createTopics(topics, signal);
           await this.connectOnce(resync, signal);
         } catch (cause) {
           signal.throwIfAborted();

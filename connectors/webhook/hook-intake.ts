@@ -1,7 +1,7 @@
 import type { AppendRecord, Log, LogRecord, Offset } from '../../ports/log/log.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { WebhookSourceConfig } from '../../runtime/config/config.ts';
-import { LogUnavailable, SourceMisconfigured } from '../../runtime/errors.ts';
+import { classify, LogUnavailable, SourceMisconfigured } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import { CONNECTOR_STATE_TOPIC, hookTopic } from '../../schemas/topics.ts';
@@ -57,6 +57,8 @@ interface Waiting extends Delivery {
 const ID_RETENTION_MS = 7 * 86_400_000;
 /** Ids that one append looks at to find those that have expired: more than it adds, so that the topic cannot grow for ever. */
 const SWEEP_RECORDS = 64;
+/** Between two tries to reach the log at the start, ms. */
+const OPEN_AGAIN_MS = 1_000;
 /** An append takes deliveries up to here; what is above waits for the next. */
 const MAX_GROUP_EVENTS = 1_000;
 const MAX_GROUP_BYTES = 8_388_608;
@@ -106,6 +108,21 @@ export class HookIntake implements Connector {
     await this.#opening;
   }
 
+  async #openWhenReachable(signal: AbortSignal): Promise<void> {
+    const { clock, logger } = this.#options;
+    for (;;) {
+      try {
+        return await this.open(signal);
+      } catch (cause) {
+        signal.throwIfAborted();
+        const error = classify(cause);
+        if (error.fate !== 'retry') throw error;
+        logger.warn('Deliveries cannot be taken yet; it is tried again.', { source: this.source, error });
+        await clock.sleep(OPEN_AGAIN_MS, signal);
+      }
+    }
+  }
+
   async #open(signal?: AbortSignal): Promise<void> {
     const { log, partitions, retentionMs, clock, metrics } = this.#options;
     await log.createTopics(
@@ -129,7 +146,7 @@ export class HookIntake implements Connector {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    await this.open(signal);
+    await this.#openWhenReachable(signal);
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       else signal.addEventListener('abort', () => resolve(), { once: true });

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ConfigFile } from '../../runtime/config/config.ts';
@@ -93,6 +93,12 @@ export class ClusterDeployment implements AsyncDisposable {
     const product = new LiveProduct(this.configFile, roles, join(this.#folder, `state-${++this.#started}`));
     this.#running.add(product);
     return product;
+  }
+
+  /** Has processes that start from now on want this many partitions. */
+  async repartition(partitions: number): Promise<void> {
+    const config = JSON.parse(await readFile(this.configFile, 'utf8')) as { readonly kafka: object };
+    await writeFile(this.configFile, JSON.stringify({ ...config, kafka: { ...config.kafka, partitions } }));
   }
 
   /** The name of a topic or group as the brokers know it. */
