@@ -22,6 +22,12 @@ export function tableName(table: Pick<TableConfig, 'table'>): { readonly schema:
   return { schema: table.table.slice(0, dot), table: table.table.slice(dot + 1) };
 }
 
+/** The topic that a source's table is captured into. */
+export function capturedTopic(source: string, config: Pick<TableConfig, 'table'>): string {
+  const { schema, table } = tableName(config);
+  return tableTopic(source, schema, table);
+}
+
 /** Columns that the mapping of a table reads. */
 export function mappedColumns(config: TableConfig): string[] {
   const columns = [
@@ -40,14 +46,11 @@ export function discoverTopics(
   partitions: number,
   retentionMs?: number,
 ): TopicSpec[] {
-  const tables = config.tables.map((one): TopicSpec => {
-    const { schema, table } = tableName(one);
-    return {
-      name: tableTopic(config.name, schema, table),
-      partitions,
-      cleanup: 'delete',
-      ...(retentionMs !== undefined && { retentionMs }),
-    };
-  });
+  const tables = config.tables.map((table): TopicSpec => ({
+    name: capturedTopic(config.name, table),
+    partitions,
+    cleanup: 'delete',
+    ...(retentionMs !== undefined && { retentionMs }),
+  }));
   return [...tables, { name: CONNECTOR_STATE_TOPIC, partitions: 1, cleanup: 'compact' }];
 }

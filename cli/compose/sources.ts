@@ -1,5 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify';
-import { tableName } from '../../connectors/captured-tables.ts';
+import { capturedTopic } from '../../connectors/captured-tables.ts';
 import type { Connector } from '../../connectors/connector.ts';
 import type { Log, TopicSpec } from '../../ports/log/log.ts';
 import type { Clock, Random } from '../../runtime/clock.ts';
@@ -15,7 +15,7 @@ import type {
 } from '../../runtime/config/config.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
-import { hookTopic, tableTopic } from '../../schemas/topics.ts';
+import { hookTopic } from '../../schemas/topics.ts';
 
 /** The topics of one source, and the mapping of the table behind each. */
 export interface SourceTopics {
@@ -26,7 +26,7 @@ export interface SourceTopics {
 
 export function sourceTopics(source: SourceConfig): SourceTopics {
   if (source.kind === 'webhook') return { source: source.name, topics: [hookTopic(source.name)], tables: new Map() };
-  const tables = new Map(source.tables.map((table) => [topicOf(source.name, table), table]));
+  const tables = new Map(source.tables.map((table) => [capturedTopic(source.name, table), table]));
   return { source: source.name, topics: [...tables.keys()], tables };
 }
 
@@ -35,11 +35,6 @@ export function sourceTopicSpecs(config: ResolvedConfig): readonly TopicSpec[] {
   return config.sources.flatMap((source) =>
     sourceTopics(source).topics.map((name): TopicSpec => ({ name, partitions, cleanup: 'delete', retentionMs })),
   );
-}
-
-function topicOf(source: string, config: TableConfig): string {
-  const { schema, table } = tableName(config);
-  return tableTopic(source, schema, table);
 }
 
 export interface SourceParts {

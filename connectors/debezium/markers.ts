@@ -1,8 +1,7 @@
 import type { AppendRecord } from '../../ports/log/log.ts';
 import type { RemoveBelow, Watermark } from '../../schemas/marker.ts';
-import { tableTopic } from '../../schemas/topics.ts';
 import { sourceVersion } from '../../schemas/version.ts';
-import { tableName } from '../captured-tables.ts';
+import { capturedTopic } from '../captured-tables.ts';
 import type { DebeziumSourceConfig } from './debezium-source.ts';
 
 /** A position of the source and the time of its last commit, ms since the epoch. */
@@ -55,8 +54,7 @@ function perLane(
   marker: (lane: string, table: string) => Watermark | RemoveBelow,
 ): readonly AppendRecord[] {
   return config.tables.flatMap((table) => {
-    const { schema, table: name } = tableName(table);
-    const topic = tableTopic(config.name, schema, name);
+    const topic = capturedTopic(config.name, table);
     return Array.from({ length: partitions }, (_, partition) => ({
       topic,
       key: `${key}/${table.table}`,

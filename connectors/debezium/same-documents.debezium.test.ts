@@ -3,8 +3,8 @@ import { decodeChange } from '../../pipeline/stages/decode-change.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import type { TableConfig } from '../../runtime/config/config.ts';
 import type { Document } from '../../schemas/document.ts';
-import { tableTopic } from '../../schemas/topics.ts';
 import { debeziumRig, engine, type DebeziumRig } from '../../test/support/debezium-rig.ts';
+import { capturedTopic } from '../captured-tables.ts';
 import { testDatabase, type TestDatabase } from '../../test/support/postgres.ts';
 import { sourceRig } from '../../test/support/source-rig.ts';
 
@@ -130,9 +130,7 @@ test('the same rows through our own connector and through Debezium are the same 
 
   const ours = new Map<string, Document>();
   const stage = decodeChange({
-    tables: new Map(
-      tables.map((table) => [tableTopic(rig.config.name, 'public', table.table.slice('public.'.length)), table]),
-    ),
+    tables: new Map(tables.map((table) => [capturedTopic(rig.config.name, table), table])),
     log: own.log,
     deadLetters: { parked: async (ids) => ids.map(() => []) },
     maxDocumentBytes: 50_000_000,

@@ -27,8 +27,8 @@ export class TaskWatch {
   #restarts = 0;
   #restartDueMs: number | undefined;
   #fault: string | undefined;
-  #isRunning = false;
-  #runningSinceMs = 0;
+  /** Since when connector and task have run at every look. */
+  #runningSinceMs: number | undefined;
   #hasFailed = false;
   /** What Kafka Connect has committed, as last read. */
   offset: ConnectorOffset | undefined;
@@ -47,17 +47,17 @@ export class TaskWatch {
 
   /** Whether connector and task ran when they were looked at last. */
   get isRunning(): boolean {
-    return this.#isRunning;
+    return this.#runningSinceMs !== undefined;
   }
 
   /** How long connector and task have run without a break, as far as it was looked at, ms. */
   get runningMs(): number {
-    return this.#isRunning ? this.#clock.monotonicMs() - this.#runningSinceMs : 0;
+    return this.#runningSinceMs === undefined ? 0 : this.#clock.monotonicMs() - this.#runningSinceMs;
   }
 
   /** Starts a task again that calls itself running and does nothing. */
   async restartHung(signal: AbortSignal): Promise<void> {
-    this.#isRunning = false;
+    this.#runningSinceMs = undefined;
     this.#logger.warn('A task of Kafka Connect runs and reads nothing; it is started again.', {
       connector: this.#name,
     });
@@ -76,15 +76,14 @@ export class TaskWatch {
    */
   async look(signal: AbortSignal): Promise<string | undefined> {
     const now = this.#clock.monotonicMs();
-    if (this.#isRunning && now - this.#lookedMs < LOOK_EVERY_MS) return this.#fault;
+    if (this.isRunning && now - this.#lookedMs < LOOK_EVERY_MS) return this.#fault;
     this.#lookedMs = now;
     const status = await this.#connect.status(this.#name, signal);
     const task = status?.tasks[0];
     const isRunning = status?.state === 'RUNNING' && task?.state === 'RUNNING';
-    if (isRunning && !this.#isRunning) this.#runningSinceMs = now;
-    this.#isRunning = isRunning;
+    this.#runningSinceMs = isRunning ? (this.#runningSinceMs ?? now) : undefined;
     this.#hasFailed = status?.state === 'FAILED' || task?.state === 'FAILED';
-    if (this.#isRunning) {
+    if (isRunning) {
       this.#restartDueMs = undefined;
       this.#restarts = 0;
       return (this.#fault = undefined);

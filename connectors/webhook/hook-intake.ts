@@ -1,9 +1,10 @@
 import type { AppendRecord, Log, LogRecord, Offset } from '../../ports/log/log.ts';
-import type { Clock } from '../../runtime/clock.ts';
+import type { Clock, Random } from '../../runtime/clock.ts';
 import type { WebhookSourceConfig } from '../../runtime/config/config.ts';
-import { classify, LogUnavailable, SourceMisconfigured } from '../../runtime/errors.ts';
+import { LogUnavailable, SourceMisconfigured } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
+import { retry } from '../../runtime/retry.ts';
 import { CONNECTOR_STATE_TOPIC, hookTopic } from '../../schemas/topics.ts';
 import type { WebhookEvent } from '../../schemas/webhook-event.ts';
 import type { Connector, ConnectorHealth, ConnectorState } from '../connector.ts';
@@ -26,6 +27,7 @@ export interface HookIntakeOptions {
   /** How long the log keeps the events, ms. */
   readonly retentionMs: number;
   readonly clock: Clock;
+  readonly random: Random;
   readonly metrics: Metrics;
   readonly logger: Logger;
 }
@@ -58,7 +60,7 @@ const ID_RETENTION_MS = 7 * 86_400_000;
 /** Ids that one append looks at to find those that have expired: more than it adds, so that the topic cannot grow for ever. */
 const SWEEP_RECORDS = 64;
 /** Between two tries to reach the log at the start, ms. */
-const OPEN_AGAIN_MS = 1_000;
+const OPEN_BACKOFF = { minDelayMs: 1_000, maxDelayMs: 10_000 };
 /** An append takes deliveries up to here; what is above waits for the next. */
 const MAX_GROUP_EVENTS = 1_000;
 const MAX_GROUP_BYTES = 8_388_608;
@@ -108,21 +110,6 @@ export class HookIntake implements Connector {
     await this.#opening;
   }
 
-  async #openWhenReachable(signal: AbortSignal): Promise<void> {
-    const { clock, logger } = this.#options;
-    for (;;) {
-      try {
-        return await this.open(signal);
-      } catch (cause) {
-        signal.throwIfAborted();
-        const error = classify(cause);
-        if (error.fate !== 'retry') throw error;
-        logger.warn('Deliveries cannot be taken yet; it is tried again.', { source: this.source, error });
-        await clock.sleep(OPEN_AGAIN_MS, signal);
-      }
-    }
-  }
-
   async #open(signal?: AbortSignal): Promise<void> {
     const { log, partitions, retentionMs, clock, metrics } = this.#options;
     await log.createTopics(
@@ -146,7 +133,12 @@ export class HookIntake implements Connector {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    await this.#openWhenReachable(signal);
+    const again = {
+      operation: 'take up the position of webhooks',
+      attempts: Number.POSITIVE_INFINITY,
+      ...OPEN_BACKOFF,
+    };
+    await retry(() => this.open(signal), { ...this.#options, ...again }, signal);
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       else signal.addEventListener('abort', () => resolve(), { once: true });

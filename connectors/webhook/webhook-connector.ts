@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify';
 import type { Log } from '../../ports/log/log.ts';
-import type { Clock } from '../../runtime/clock.ts';
+import type { Clock, Random } from '../../runtime/clock.ts';
 import type { ResolvedConfig, WebhookSourceConfig } from '../../runtime/config/config.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
@@ -15,6 +15,7 @@ export interface WebhookConnectorOptions {
   /** Partitions of each source's topic. */
   readonly partitions: number;
   readonly clock: Clock;
+  readonly random: Random;
   readonly metrics: Metrics;
   readonly logger: Logger;
 }
@@ -27,10 +28,10 @@ export interface WebhookSources {
 
 /** @throws SourceMisconfigured when a secret cannot be one. */
 export function webhookConnector(options: WebhookConnectorOptions): WebhookSources {
-  const { sources, config, log, partitions, clock, metrics, logger } = options;
+  const { sources, config, log, partitions, clock, random, metrics, logger } = options;
   const { retentionMs } = config.log;
   const intakes = sources.map(
-    (source) => new HookIntake({ config: source, log, partitions, retentionMs, clock, metrics, logger }),
+    (source) => new HookIntake({ config: source, log, partitions, retentionMs, clock, random, metrics, logger }),
   );
   return { connectors: intakes, routes: webhookRoutes({ intakes, clock, metrics }) };
 }

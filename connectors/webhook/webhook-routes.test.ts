@@ -47,6 +47,7 @@ async function start(): Promise<void> {
     partitions: PARTITIONS,
     retentionMs: DAY_MS,
     clock,
+    random: () => 0.5,
     metrics,
     logger: silentLogger,
   });

@@ -16,9 +16,8 @@ import { silentLogger, type Logger } from '../../runtime/logger.ts';
 import { createMetrics, type Metrics } from '../../runtime/metrics.ts';
 import type { Document, DocumentChange } from '../../schemas/document.ts';
 import { positionOrder } from '../../schemas/source-position.ts';
-import { tableTopic } from '../../schemas/topics.ts';
 import type { SourceVersion } from '../../schemas/version.ts';
-import { discoverTopics } from '../../connectors/captured-tables.ts';
+import { capturedTopic, discoverTopics } from '../../connectors/captured-tables.ts';
 
 export function engine(name: 'KAFKA_TEST_URL' | 'CONNECT_TEST_URL' | 'POSTGRES_TEST_URL' | 'MARIADB_TEST_URL'): string {
   const url = process.env[name];
@@ -108,12 +107,7 @@ export async function debeziumRig(
       return [...read.values()].flat();
     },
     async decoded() {
-      const tables = new Map(
-        rig.config.tables.map((table) => {
-          const [schema = '', name = ''] = table.table.split('.');
-          return [tableTopic(rig.config.name, schema, name), table];
-        }),
-      );
+      const tables = new Map(rig.config.tables.map((table) => [capturedTopic(rig.config.name, table), table]));
       const deadLetters = deadLettersIn({ log, clock: systemClock, logger: silentLogger, metrics });
       const stage = decodeChange({ tables, log, deadLetters, maxDocumentBytes: 50_000_000, clock: systemClock });
       const { records, verdicts } = await runAsRead(stage, await rig.records());
