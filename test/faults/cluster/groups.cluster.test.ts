@@ -1,11 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, test } from 'vitest';
 import { below, seededRandom } from '../../../load-tests/simulator/random.ts';
 import { systemClock } from '../../../runtime/clock.ts';
 import { Opened } from '../../../runtime/opened.ts';
 import { ClusterDeployment } from '../../support/cluster-deployment.ts';
-import { Fleet } from '../../support/fleet.ts';
+import { CAUGHT_UP_MS, ClusterWorld, STUCK_MS } from '../../support/cluster-world.ts';
+import type { Fleet } from '../../support/fleet.ts';
 import { PAGES_TABLE, SOURCE } from '../../support/page-load.ts';
-import { PageWorld, SHARED_LOAD } from '../../support/page-world.ts';
+import type { PageWorld } from '../../support/page-world.ts';
 
 /*
  * Members of consumer groups come, go and pause under load. `SEED=7` sets the schedule, `CHURN=60` how many members come or go, `PAUSE_MS`
@@ -17,36 +18,31 @@ const CHURN = Number(process.env['CHURN'] ?? 8);
 const CHURN_EVERY_MS = 2_000;
 /** Longer than the 10 s after which a group gives a member's partitions to others. */
 const PAUSE_MS = Number(process.env['PAUSE_MS'] ?? 15_000);
-const STUCK_MS = 90_000;
-const CAUGHT_UP_MS = 120_000;
 
 describe('members of consumer groups', () => {
   const opened = new Opened();
   const random = seededRandom(SEED);
+  let world: ClusterWorld;
   let fleet: Fleet;
   let pages: PageWorld;
 
   beforeAll(async () => {
     process.stdout.write(`SEED=${SEED}\n`);
     const deployment = opened.use(await ClusterDeployment.open({ source: SOURCE, tables: [PAGES_TABLE] }));
-    const { database } = deployment;
-    const asked = () => fleet.query;
-    const explain = () => fleet.stderr();
-    const limits = { load: SHARED_LOAD, stuckMs: STUCK_MS, caughtUpMs: CAUGHT_UP_MS };
-    pages = opened.use(await PageWorld.open({ database, random, asked, explain, ...limits }));
-    fleet = new Fleet(deployment, ['connectors', 'prepare', 'prepare', 'index', 'index', 'query']);
+    world = opened.use(
+      await ClusterWorld.open({
+        deployment,
+        random,
+        roles: ['connectors', 'prepare', 'prepare', 'index', 'index', 'query'],
+      }),
+    );
+    ({ fleet, pages } = world);
     await pages.untilFound('mark-first');
   });
 
   afterAll(async () => {
     await opened[Symbol.asyncDispose]();
   });
-
-  async function expectIntact(): Promise<void> {
-    expect(fleet.ended()).toEqual([]);
-    expect(await pages.compare()).toEqual([]);
-    expect(pages.ledger.violations).toEqual([]);
-  }
 
   test(
     `nothing is lost or regressed while a member comes or is killed every ${CHURN_EVERY_MS / 1_000} s (R18, B14)`,
@@ -60,7 +56,7 @@ describe('members of consumer groups', () => {
         await systemClock.sleep(CHURN_EVERY_MS);
       }
       await pages.untilFound('mark-churn');
-      await expectIntact();
+      await world.expectIntact();
     },
     CHURN * CHURN_EVERY_MS + STUCK_MS + CAUGHT_UP_MS,
   );
@@ -78,7 +74,7 @@ describe('members of consumer groups', () => {
         fleet.send('SIGCONT', role);
         await pages.untilFound(`mark-with-${role}`);
       }
-      await expectIntact();
+      await world.expectIntact();
     },
     2 * (PAUSE_MS + 3 * STUCK_MS) + CAUGHT_UP_MS,
   );

@@ -4,9 +4,10 @@ import { below, seededRandom } from '../../../load-tests/simulator/random.ts';
 import { systemClock } from '../../../runtime/clock.ts';
 import { Opened } from '../../../runtime/opened.ts';
 import { ClusterDeployment } from '../../support/cluster-deployment.ts';
-import { Fleet, type Role } from '../../support/fleet.ts';
+import { CAUGHT_UP_MS, ClusterWorld, STUCK_MS } from '../../support/cluster-world.ts';
+import type { Fleet, Role } from '../../support/fleet.ts';
 import { PAGES_TABLE, SOURCE } from '../../support/page-load.ts';
-import { PageWorld, SHARED_LOAD, spread } from '../../support/page-world.ts';
+import { spread, type PageWorld } from '../../support/page-world.ts';
 import { privateEngines, type PrivateEngines } from '../../support/private-engines.ts';
 
 /*
@@ -18,9 +19,6 @@ const KILLS = Number(process.env['KILLS'] ?? 10);
 const SEED = Number(process.env['SEED'] ?? below(Math.random, 1_000_000));
 const NODES = Number(process.env['NODES'] ?? 1);
 const BROKER_KILLS = Math.max(2, Math.round(KILLS / 20));
-/** What takes longer is stuck. The goal is 10 s; how long it took is printed. */
-const STUCK_MS = 90_000;
-const CAUGHT_UP_MS = 120_000;
 /** Share of kills that come before the last one's victim is back. */
 const DURING_START = 0.25;
 
@@ -48,20 +46,9 @@ describe('kill -9 under load, on the real engines', () => {
         replicas: Math.min(1, NODES - 1),
       }),
     );
-    const { database } = deployment;
-    pages = opened.use(
-      await PageWorld.open({
-        database,
-        random,
-        asked: () => fleet.query,
-        explain: () => fleet.stderr(),
-        load: SHARED_LOAD,
-        stuckMs: STUCK_MS,
-        caughtUpMs: CAUGHT_UP_MS,
-        isFair: (status) => status === 503, // while the only node of an engine is away
-      }),
-    );
-    fleet = new Fleet(deployment, ROLES);
+    const isFair = (status: number) => status === 503; // while the only node of an engine is away
+    const world = opened.use(await ClusterWorld.open({ deployment, random, roles: ROLES, isFair }));
+    ({ fleet, pages } = world);
     pages.load();
     await pages.untilFound('mark-first');
   });

@@ -1,15 +1,15 @@
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, test } from 'vitest';
 import { startRedis } from '../../../deploy/local/redis.ts';
 import type { Engine } from '../../../deploy/local/engine.ts';
 import { below, seededRandom } from '../../../load-tests/simulator/random.ts';
 import { systemClock } from '../../../runtime/clock.ts';
 import { Opened } from '../../../runtime/opened.ts';
 import { ClusterDeployment, sharedEngines } from '../../support/cluster-deployment.ts';
+import { CAUGHT_UP_MS, ClusterWorld, STUCK_MS } from '../../support/cluster-world.ts';
 import { engineFolder } from '../../support/engine-folder.ts';
-import { Fleet } from '../../support/fleet.ts';
 import { PAGES_TABLE, SOURCE } from '../../support/page-load.ts';
-import { PageWorld, SHARED_LOAD } from '../../support/page-world.ts';
+import type { PageWorld } from '../../support/page-world.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.ts';
 import type { Toxic } from '../../support/tcp-proxy-toxics.ts';
 
@@ -20,8 +20,6 @@ import type { Toxic } from '../../support/tcp-proxy-toxics.ts';
 
 const SEED = Number(process.env['SEED'] ?? below(Math.random, 1_000_000));
 const FAULT_MS = Number(process.env['FAULT_MS'] ?? 4_000);
-const STUCK_MS = 90_000;
-const CAUGHT_UP_MS = 120_000;
 
 const LINKS = ['elasticsearch', 'redis', 'connect', 'postgres'] as const;
 type Link = (typeof LINKS)[number];
@@ -39,7 +37,7 @@ describe('links that fail', () => {
   const random = seededRandom(SEED);
   const proxies = new Map<Link, TcpProxy>();
   let redis: Engine;
-  let fleet: Fleet;
+  let world: ClusterWorld;
   let pages: PageWorld;
 
   beforeAll(async () => {
@@ -58,25 +56,17 @@ describe('links that fail', () => {
     const deployment = opened.use(
       await ClusterDeployment.open({ engines, through, source: SOURCE, tables: [PAGES_TABLE] }),
     );
-    const { database } = deployment;
-    const asked = () => fleet.query;
-    const explain = () => fleet.stderr();
     const isFair = (status: number) => status === 503; // while Elasticsearch is behind a link that is down
-    const limits = { load: SHARED_LOAD, stuckMs: STUCK_MS, caughtUpMs: CAUGHT_UP_MS, isFair };
-    pages = opened.use(await PageWorld.open({ database, random, asked, explain, ...limits }));
-    fleet = new Fleet(deployment, ['connectors', 'prepare', 'index', 'query']);
+    world = opened.use(
+      await ClusterWorld.open({ deployment, random, roles: ['connectors', 'prepare', 'index', 'query'], isFair }),
+    );
+    ({ pages } = world);
     await pages.untilFound('mark-first');
   });
 
   afterAll(async () => {
     await opened[Symbol.asyncDispose]();
   });
-
-  async function expectIntact(): Promise<void> {
-    expect(fleet.ended()).toEqual([]);
-    expect(await pages.compare()).toEqual([]);
-    expect(pages.ledger.violations).toEqual([]);
-  }
 
   const LIMIT_MS = FAULTS.length * (FAULT_MS + STUCK_MS) + CAUGHT_UP_MS;
 
@@ -90,7 +80,7 @@ describe('links that fail', () => {
         await toxic?.[Symbol.asyncDispose]();
         await pages.untilFound(`mark-${link}-${n}`);
       }
-      await expectIntact();
+      await world.expectIntact();
     },
     LIMIT_MS,
   );
@@ -109,7 +99,7 @@ describe('links that fail', () => {
       await pages.untilFound('mark-without-redis');
       await redis.restart();
       await pages.untilFound('mark-with-redis');
-      await expectIntact();
+      await world.expectIntact();
     },
     4 * STUCK_MS + CAUGHT_UP_MS,
   );

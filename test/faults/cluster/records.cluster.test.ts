@@ -4,16 +4,15 @@ import { below, seededRandom } from '../../../load-tests/simulator/random.ts';
 import { systemClock } from '../../../runtime/clock.ts';
 import { Opened } from '../../../runtime/opened.ts';
 import { ClusterDeployment } from '../../support/cluster-deployment.ts';
-import { Fleet, type Role } from '../../support/fleet.ts';
+import { CAUGHT_UP_MS, ClusterWorld, STUCK_MS } from '../../support/cluster-world.ts';
+import type { Fleet, Role } from '../../support/fleet.ts';
 import { PAGES_TABLE, SOURCE } from '../../support/page-load.ts';
-import { PageWorld, SHARED_LOAD } from '../../support/page-world.ts';
+import type { PageWorld } from '../../support/page-world.ts';
 
 /* Records that come twice, late, all over again, or through other partitions than before. `SEED=7`; `FAULT_MS=60000` sets how long. */
 
 const SEED = Number(process.env['SEED'] ?? below(Math.random, 1_000_000));
 const FAULT_MS = Number(process.env['FAULT_MS'] ?? 15_000);
-const STUCK_MS = 90_000;
-const CAUGHT_UP_MS = 120_000;
 const DUPLICATES = 0.07;
 /** A copy comes this much later at most, ms: far behind younger versions. */
 const LATE_MS = 5_000;
@@ -24,6 +23,7 @@ describe('records that come twice, late or elsewhere', () => {
   const random = seededRandom(SEED);
   let deployment: ClusterDeployment;
   let kafka: kafkajs.Kafka;
+  let world: ClusterWorld;
   let fleet: Fleet;
   let pages: PageWorld;
 
@@ -31,24 +31,14 @@ describe('records that come twice, late or elsewhere', () => {
     process.stdout.write(`SEED=${SEED}\n`);
     deployment = opened.use(await ClusterDeployment.open({ source: SOURCE, tables: [PAGES_TABLE] }));
     kafka = new kafkajs.Kafka({ brokers: deployment.engines.kafka.split(','), logLevel: kafkajs.logLevel.NOTHING });
-    const { database } = deployment;
-    const asked = () => fleet.query;
-    const explain = () => fleet.stderr();
-    const limits = { load: SHARED_LOAD, stuckMs: STUCK_MS, caughtUpMs: CAUGHT_UP_MS };
-    pages = opened.use(await PageWorld.open({ database, random, asked, explain, ...limits }));
-    fleet = new Fleet(deployment, ROLES);
+    world = opened.use(await ClusterWorld.open({ deployment, random, roles: ROLES }));
+    ({ fleet, pages } = world);
     await pages.untilFound('mark-first');
   });
 
   afterAll(async () => {
     await opened[Symbol.asyncDispose]();
   });
-
-  async function expectIntact(): Promise<void> {
-    expect(fleet.ended()).toEqual([]);
-    expect(await pages.compare()).toEqual([]);
-    expect(pages.ledger.violations).toEqual([]);
-  }
 
   test(
     `of all changes ${Math.round(DUPLICATES * 100)} % come again, up to ${LATE_MS / 1_000} s later: no page goes back (R17)`,
@@ -75,7 +65,7 @@ describe('records that come twice, late or elsewhere', () => {
       await Promise.all(late);
       await producer.disconnect();
       await pages.untilFound('mark-copies');
-      await expectIntact();
+      await world.expectIntact();
       expect(copies).toBeGreaterThan(0);
     },
     FAULT_MS + LATE_MS + STUCK_MS + CAUGHT_UP_MS,
@@ -86,7 +76,7 @@ describe('records that come twice, late or elsewhere', () => {
     async () => {
       pages.load();
       await systemClock.sleep(FAULT_MS / 3);
-      await expectIntact();
+      await world.expectIntact();
       const [node = ''] = deployment.engines.elasticsearch.split(',');
       const settings = await fetch(`${node}/${deployment.name}-*/_settings`, {
         method: 'PUT',
@@ -103,7 +93,7 @@ describe('records that come twice, late or elsewhere', () => {
       await expect.poll(() => unread(admin), { timeout: CAUGHT_UP_MS, interval: 500 }).toBe(0);
       await admin.disconnect();
       await pages.untilFound('mark-replayed');
-      await expectIntact();
+      await world.expectIntact();
     },
     FAULT_MS + STUCK_MS + 2 * CAUGHT_UP_MS,
   );
@@ -119,7 +109,7 @@ describe('records that come twice, late or elsewhere', () => {
       await pages.untilFound('mark-grown');
       await systemClock.sleep(FAULT_MS);
       await pages.untilFound('mark-after-growth');
-      await expectIntact();
+      await world.expectIntact();
     },
     FAULT_MS + 3 * STUCK_MS + CAUGHT_UP_MS,
   );

@@ -4,17 +4,15 @@ import { systemClock } from '../../../runtime/clock.ts';
 import { Opened } from '../../../runtime/opened.ts';
 import { isBulk, losingBulkReplies, refusing, refusingItems } from '../../support/bulk-faults.ts';
 import { ClusterDeployment, sharedEngines } from '../../support/cluster-deployment.ts';
-import { Fleet } from '../../support/fleet.ts';
+import { CAUGHT_UP_MS, ClusterWorld, STUCK_MS } from '../../support/cluster-world.ts';
 import { HttpProxy } from '../../support/http-proxy.ts';
 import { PAGES_TABLE, SOURCE } from '../../support/page-load.ts';
-import { PageWorld, SHARED_LOAD } from '../../support/page-world.ts';
+import type { PageWorld } from '../../support/page-world.ts';
 
 /* Elasticsearch refuses, half refuses, or does what it is told and does not say so. `SEED=7`; `FAULT_MS=60000` sets how long. */
 
 const SEED = Number(process.env['SEED'] ?? below(Math.random, 1_000_000));
 const FAULT_MS = Number(process.env['FAULT_MS'] ?? 10_000);
-const STUCK_MS = 90_000;
-const CAUGHT_UP_MS = 120_000;
 /** Requests that a worker which waits between its attempts can make, per second; a hot loop makes hundreds. */
 const MAX_ATTEMPTS_PER_SECOND = 40;
 
@@ -22,7 +20,7 @@ describe('an Elasticsearch that fails', () => {
   const opened = new Opened();
   const random = seededRandom(SEED);
   let proxy: HttpProxy;
-  let fleet: Fleet;
+  let world: ClusterWorld;
   let pages: PageWorld;
 
   beforeAll(async () => {
@@ -36,12 +34,10 @@ describe('an Elasticsearch that fails', () => {
         tables: [PAGES_TABLE],
       }),
     );
-    const { database } = deployment;
-    const asked = () => fleet.query;
-    const explain = () => fleet.stderr();
-    const limits = { load: SHARED_LOAD, stuckMs: STUCK_MS, caughtUpMs: CAUGHT_UP_MS };
-    pages = opened.use(await PageWorld.open({ database, random, asked, explain, ...limits }));
-    fleet = new Fleet(deployment, ['connectors', 'prepare', 'index', 'index', 'query']);
+    world = opened.use(
+      await ClusterWorld.open({ deployment, random, roles: ['connectors', 'prepare', 'index', 'index', 'query'] }),
+    );
+    ({ pages } = world);
     await pages.untilFound('mark-first');
   });
 
@@ -52,9 +48,7 @@ describe('an Elasticsearch that fails', () => {
   async function expectIntact(mark: string): Promise<void> {
     proxy.meddle = undefined;
     await pages.untilFound(mark);
-    expect(fleet.ended()).toEqual([]);
-    expect(await pages.compare()).toEqual([]);
-    expect(pages.ledger.violations).toEqual([]);
+    await world.expectIntact();
   }
 
   const LIMIT_MS = FAULT_MS + STUCK_MS + CAUGHT_UP_MS;
