@@ -64,6 +64,14 @@ test('a text that is being embedded already is waited for, not embedded again (I
   expect(second.get('key of a b')).toEqual(first.get('key of a b'));
 });
 
+test('a text that another batch has embedded since it was looked up is not embedded again (I7)', async () => {
+  const { embedding, asked } = anEmbedding();
+  expect(await embedding.lookUp([aText('a b')], signal)).toEqual(new Map());
+  const computed = await embedding.compute([aText('a b')], signal);
+  expect(await embedding.compute([aText('a b')], signal)).toEqual(computed);
+  expect(asked).toEqual(['a b']);
+});
+
 test('a text that was embedded before is looked up, with the same vector (I7)', async () => {
   const { embedding, asked } = anEmbedding();
   const computed = await embedding.compute([aText('a b')], signal);

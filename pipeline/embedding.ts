@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Cache } from '../ports/cache/cache.ts';
 import type { DocumentStore } from '../ports/document-store/document-store.ts';
 import type { Embedder } from '../ports/embedder/embedder.ts';
@@ -37,6 +38,8 @@ export interface EmbeddingOptions {
 }
 
 const DEFAULT_STREAMS = 2;
+/** 2 MB at 512 dimensions; a batch is looked up and computed within milliseconds. */
+const RECENT_VECTORS = 1_024;
 /** Weight of the newest batch in the running estimate of the model's speed. */
 const SMOOTHING = 0.3;
 
@@ -47,6 +50,8 @@ export function createEmbedding(options: EmbeddingOptions): Embedding {
 class SharedEmbedding implements Embedding {
   readonly #options: EmbeddingOptions;
   readonly #underWay = new Map<string, Promise<Float32Array>>();
+  /** The newest vectors: between looking a text up and computing it, another batch may have computed it. */
+  readonly #recent = new LRUCache<string, Float32Array>({ max: RECENT_VECTORS });
   #waitingTokens = 0;
   #runningTokens = 0;
   #msPerToken: number | undefined;
@@ -80,10 +85,13 @@ class SharedEmbedding implements Embedding {
 
   async compute(texts: readonly TextToEmbed[], signal: AbortSignal): Promise<Map<string, Float32Array>> {
     const distinct = [...new Map(texts.map((text) => [text.vectorKey, text])).values()];
-    const fresh = distinct.filter((text) => !this.#underWay.has(text.vectorKey));
+    const known = new Map(distinct.map(({ vectorKey }) => [vectorKey, this.#recent.get(vectorKey)]));
+    const fresh = distinct.filter(({ vectorKey }) => !known.get(vectorKey) && !this.#underWay.has(vectorKey));
     this.#start(batchesOf(fresh, this.#options.maxBatchTokens), signal);
     const vectors = await Promise.all(
-      distinct.map(async (text) => [text.vectorKey, await this.#underWay.get(text.vectorKey)] as const),
+      distinct.map(async ({ vectorKey }) => {
+        return [vectorKey, known.get(vectorKey) ?? (await this.#underWay.get(vectorKey))] as const;
+      }),
     );
     return new Map(vectors.flatMap(([key, vector]) => (vector ? [[key, vector] as const] : [])));
   }
@@ -115,7 +123,10 @@ class SharedEmbedding implements Embedding {
       return own;
     });
     const forget = (): void => void this.#underWay.delete(key);
-    vector.then(forget, forget); // also keeps a batch that nobody waits for any more from ending the process
+    vector.then((own) => {
+      this.#recent.set(key, own);
+      forget();
+    }, forget); // also keeps a batch that nobody waits for any more from ending the process
     this.#underWay.set(key, vector);
   }
 

@@ -3,7 +3,7 @@ import type { LogRecord } from '../ports/log/log.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { MappingFailed } from '../runtime/errors.ts';
 import { aRecord, never } from '../test/support/builders.ts';
-import { from, type Ending } from './flow.ts';
+import { from, type Ending, type FlowRun } from './flow.ts';
 import { drop, emit, reject, type Sink, type Stage, type Verdict, type Written } from './stage.ts';
 
 const byKey: Stage<LogRecord, string> = {
@@ -28,6 +28,7 @@ function sink(result: (value: string) => Written, seen: string[] = []): Sink<str
   };
 }
 
+const aRun: FlowRun = { signal: never, clock: systemClock, observe: () => undefined, later: () => undefined };
 const indexed: Written = { kind: 'written', outcome: 'indexed' };
 
 function process(
@@ -39,9 +40,7 @@ function process(
     .into(into)
     .process(
       keys.map((key) => aRecord({ key })),
-      never,
-      systemClock,
-      (stage, outcomes) => void counted.set(stage, outcomes),
+      { ...aRun, observe: (stage, outcomes) => void counted.set(stage, outcomes) },
     );
 }
 
@@ -91,7 +90,7 @@ describe('flow', () => {
     await expect(
       from(lossy)
         .into(sink(() => indexed))
-        .process([aRecord()], never, systemClock, () => undefined),
+        .process([aRecord()], aRun),
     ).rejects.toThrow('lossy gave 0 verdicts for 1 values');
   });
 });

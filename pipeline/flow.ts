@@ -1,7 +1,7 @@
 import type { LogRecord } from '../ports/log/log.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { FreshetError } from '../runtime/errors.ts';
-import { drop, type DropReason, type Sink, type Stage, type Verdict, type Written } from './stage.ts';
+import { drop, type Claim, type DropReason, type Sink, type Stage, type Verdict, type Written } from './stage.ts';
 
 /** How one record of a batch ended (I9): exactly one of these per record. */
 export type Ending =
@@ -14,12 +14,16 @@ export type Ending =
 /** Takes a batch through every stage and the sink; one ending per record, same order. */
 export interface Flow {
   readonly stages: readonly string[];
-  process(
-    records: readonly LogRecord[],
-    signal: AbortSignal,
-    clock: Clock,
-    observe: Observe,
-  ): Promise<readonly Ending[]>;
+  process(records: readonly LogRecord[], run: FlowRun): Promise<readonly Ending[]>;
+}
+
+/** What a batch needs on its way. */
+export interface FlowRun {
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  readonly observe: Observe;
+  /** Takes what has to be durable before the offsets of the batch are committed, and what nothing else waits for. */
+  readonly later: (claim: Claim) => void;
 }
 
 /** Told of every stage that ran: how many values had each outcome, and how long it took. */
@@ -36,11 +40,8 @@ interface FlowBuilder<T> {
   into(sink: Sink<T>): Flow;
 }
 
-interface Pass {
+interface Pass extends FlowRun {
   readonly endings: Map<number, Ending>;
-  readonly signal: AbortSignal;
-  readonly clock: Clock;
-  readonly observe: Observe;
 }
 type Run<T> = (records: readonly LogRecord[], pass: Pass) => Promise<readonly Item<T>[]>;
 
@@ -56,8 +57,8 @@ function build<T>(run: Run<T>, stages: readonly string[]): FlowBuilder<T> {
       build(async (records, pass) => runStage(stage, await run(records, pass), pass), [...stages, stage.name]),
     into: (sink) => ({
       stages: [...stages, sink.name],
-      process: async (records, signal, clock, observe) => {
-        const pass: Pass = { endings: new Map(), signal, clock, observe };
+      process: async (records, flowRun) => {
+        const pass: Pass = { ...flowRun, endings: new Map() };
         await runSink(sink, await run(records, pass), pass);
         return records.map((_, origin) => pass.endings.get(origin) ?? { kind: 'indexed' });
       },
@@ -86,6 +87,7 @@ async function runSink<T>(sink: Sink<T>, items: readonly Item<T>[], pass: Pass):
   const written = await sink.write(
     items.map((item) => item.value),
     pass.signal,
+    pass.later,
   );
   pass.observe(
     sink.name,

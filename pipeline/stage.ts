@@ -59,10 +59,19 @@ export interface Stage<In, Out> {
 /** What became of one value in a sink. */
 export type Written = { readonly kind: 'written'; readonly outcome: 'indexed' | 'superseded' | 'passed' } | Reject;
 
-/** The end of a flow. Durable when `write` resolves; repeating it is harmless. One result per value, same order. */
+/**
+ * Work that a batch leaves behind: the batches that follow do not wait for it, but its offsets are committed only after it. It is repeated
+ * as long as it fails with fate `retry`, so repeating it has to be harmless.
+ */
+export type Claim = (signal: AbortSignal) => Promise<void>;
+
+/**
+ * The end of a flow. Durable when `write` resolves, except for what is handed to `later`; repeating it is harmless. One result per
+ * value, same order.
+ */
 export interface Sink<In> {
   readonly name: string;
-  write(values: readonly In[], signal: AbortSignal): Promise<readonly Written[]>;
+  write(values: readonly In[], signal: AbortSignal, later: (claim: Claim) => void): Promise<readonly Written[]>;
 }
 
 /** A stage from a pure function of one value; what it throws becomes the verdict of that value alone. */

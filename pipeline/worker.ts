@@ -5,9 +5,11 @@ import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { retryDelayMs } from '../runtime/retry.ts';
 import { bisect } from './bisect.ts';
+import { Commits } from './commits.ts';
 import type { DeadLetters, Rejection } from './dead-letters.ts';
 import type { Ending, Flow } from './flow.ts';
 import { nextOffsets } from './offset-tracker.ts';
+import type { Claim } from './stage.ts';
 
 export interface WorkerOptions {
   readonly group: string;
@@ -78,27 +80,32 @@ async function asMember(options: WorkerOptions, signal: AbortSignal): Promise<vo
 }
 
 /**
- * The loop is the guarantee: what a batch does is durable in the sink, then its dead letters are, and only then its offsets are
- * committed (I12). A crash anywhere repeats work, and versions make the repetition harmless (I6).
+ * The loop is the guarantee: what a batch does is durable in the sink, then its dead letters are, then what it claims is, and only then its
+ * offsets are committed (I12). A crash anywhere repeats work, and versions make the repetition harmless (I6).
  */
 async function readLoop(reader: LogReader, options: WorkerOptions, signal: AbortSignal): Promise<void> {
   const { group, flow, deadLetters, metrics, clock } = options;
-  for await (const batch of reader.batches(signal)) {
-    metrics.inFlightBytes.set({ group }, sizeOf(batch));
-    const endings = await bisect(
-      batch,
-      (part) => flow.process(part, signal, clock, observe),
-      { ...options, name: group, onRetry },
-      signal,
-    );
-    await deadLetters.write(rejections(batch, endings), signal);
-    const done = nextOffsets(batch, endings);
-    await reader.commit(done, signal);
-    metrics.batchRecords.observe({ group }, batch.length);
-    metrics.inFlightBytes.set({ group }, 0);
-    // What is blocked waits for another partition, maybe one of this reader's, which goes on.
-    reader.rewind(batch.filter((_, index) => endings[index]?.kind === 'blocked'));
-    if (done.length === 0) await clock.sleep(BLOCKED_DELAY_MS, signal);
+  const trying = { ...options, name: group, onRetry };
+  const commits = new Commits({ ...trying, commit: (offsets, ending) => reader.commit(offsets, ending) }, signal);
+  try {
+    // A batch that is being worked on when a commit fails comes to its end: its vectors have been computed.
+    for await (const batch of reader.batches(AbortSignal.any([signal, commits.failed]))) {
+      metrics.inFlightBytes.set({ group }, sizeOf(batch));
+      const claims: Claim[] = [];
+      const run = { signal, clock, observe, later: (claim: Claim) => void claims.push(claim) };
+      const endings = await bisect(batch, (part) => flow.process(part, run), trying, signal);
+      await deadLetters.write(rejections(batch, endings), signal);
+      const done = nextOffsets(batch, endings);
+      await commits.after(claims, done);
+      metrics.batchRecords.observe({ group }, batch.length);
+      metrics.inFlightBytes.set({ group }, 0);
+      // What is blocked waits for another partition, maybe one of this reader's, which goes on.
+      reader.rewind(batch.filter((_, index) => endings[index]?.kind === 'blocked'));
+      if (done.length === 0) await clock.sleep(BLOCKED_DELAY_MS, signal);
+    }
+    commits.failed.throwIfAborted();
+  } finally {
+    await commits.abandon();
   }
 
   function observe(stage: string, outcomes: ReadonlyMap<string, number>, tookMs: number): void {

@@ -43,6 +43,8 @@ export interface Place extends AsyncDisposable {
   readonly log: Log;
   readonly elasticsearch: string;
   start(roles: string, options?: StartOptions): RoleProcess;
+  /** As a supervisor does: the same config, the same folder. */
+  startAgain(dead: RoleProcess): RoleProcess;
   /** Appends to the source topic, some thousand at a time. */
   fill(records: readonly AppendRecord[]): Promise<void>;
   /** From what the last refresh made searchable. */
@@ -105,6 +107,7 @@ class OnEngines implements Place {
   readonly elasticsearch: string;
   readonly #own: { readonly engines: EnginePlace; readonly folder: string; readonly config: Partial<ConfigFile> };
   readonly #running: RoleProcess[] = [];
+  readonly #starts = new Map<RoleProcess, () => RoleProcess>();
 
   constructor(
     { name, database, log, elasticsearch }: Pick<Place, 'name' | 'database' | 'log' | 'elasticsearch'>,
@@ -122,8 +125,18 @@ class OnEngines implements Place {
     const place = join(folder, `process-${this.#running.length}`);
     const nodes = [elasticsearch ?? this.elasticsearch];
     writeFileSync(`${place}.yaml`, JSON.stringify({ ...config, elasticsearch: { ...config.elasticsearch, nodes } }));
-    const child = startProcess(`${place}.yaml`, roles, { dataDir: place, node });
+    return this.#run(() => startProcess(`${place}.yaml`, roles, { dataDir: place, node }));
+  }
+
+  startAgain(dead: RoleProcess): RoleProcess {
+    return this.#run(this.#starts.get(dead));
+  }
+
+  #run(start: (() => RoleProcess) | undefined): RoleProcess {
+    if (!start) throw new Error('this process was never started here');
+    const child = start();
     this.#running.push(child);
+    this.#starts.set(child, start);
     return child;
   }
 

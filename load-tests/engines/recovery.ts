@@ -29,7 +29,7 @@ export const recovery: Scenario = {
       await until('a third of the vectors', WAIT_MS, async () => (await place.counts()).vectors > documents);
       await killed.kill('SIGKILL');
       const begun = systemClock.monotonicMs();
-      place.start('index');
+      place.startAgain(killed);
       await place.fill([changeOf(NEW_ROW, 9_000_000, { title: 'New', body: textOf(NEW_ROW, 600) })]);
       await until('the new commit searchable', WAIT_MS, async () => {
         const query = { query: { bool: { filter: [{ term: { version: 9_000_000 } }] } } };
@@ -49,7 +49,7 @@ export const recovery: Scenario = {
     return {
       figures: figures.all,
       notes: [
-        'One index process, three partitions, defaults (lexical first). The clock runs from the start of the new process, so it holds the start of Node, the wait of Kafka for the dead member (its session timeout) and what stands before the new commit in its partition.',
+        'One index process, three partitions, defaults (lexical first). The clock runs from the start of the new process, in the folder of the killed one, so it holds the start of Node, joining the group and what stands before the new commit in its partition.',
         'Texts in flight at the kill reach the device all the same; Redis keeps the vectors that came back. The simulated device answers probes of the product too, which count as texts.',
       ],
     };

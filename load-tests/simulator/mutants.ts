@@ -1,9 +1,11 @@
 import { one, type Mutant } from './mutant.ts';
 import { STORE_MUTANTS } from './store-mutants.ts';
 
-const COMMIT = 'await reader.commit(done, signal);';
+const COMMIT = 'await commits.after(claims, done);';
 const PARK = 'await deadLetters.write(rejections(batch, endings), signal);';
-const ASK = 'await deferred.append(asked, behind || defers ? changes.flatMap(positionOf) : [], signal);';
+const ASK = 'await deferred.append(asked, [], signal);';
+const WRITE = 'await writeAll(plan(changes, options), results, signal);';
+const AFTER_CLAIMS = 'Promise.all([former, claimed])';
 
 /** Bugs of the loop: what is committed when, and what happens to records that fail. */
 const LOOP: readonly Mutant[] = [
@@ -23,6 +25,20 @@ const LOOP: readonly Mutant[] = [
     ],
   },
   one('dead letters are not written', 'I9', 'pipeline/worker.ts', PARK, ''),
+  one(
+    'offsets are committed before what the batch claims',
+    'I11',
+    'pipeline/commits.ts',
+    AFTER_CLAIMS,
+    'Promise.all([former])',
+  ),
+  one(
+    'a batch is committed before the claims of the one before it',
+    'I11',
+    'pipeline/commits.ts',
+    AFTER_CLAIMS,
+    'claimed',
+  ),
   one(
     'offset after the next record',
     'I1',
@@ -215,8 +231,8 @@ const INDEX: readonly Mutant[] = [
     'positions are advanced before documents',
     'I11',
     'pipeline/sinks/index-documents.ts',
-    'await writeAll(documents, results, signal);\n await writeAll(positions, results, signal);',
-    'await writeAll(positions, results, signal); await writeAll(documents, results, signal);',
+    WRITE,
+    `const early = readablePositions(changes, results); if (early.length > 0) await claim(early, signal); ${WRITE}`,
   ),
   one(
     'a replacement is torn into a removal and an insertion',
@@ -265,7 +281,13 @@ const INDEX: readonly Mutant[] = [
     "level: 'searchable'",
     "level: 'complete'",
   ),
-  one('complete is claimed with searchable', 'I11', 'pipeline/sinks/index-documents.ts', 'if (complete)', 'if (true)'),
+  one(
+    'complete is claimed with searchable',
+    'I11',
+    'pipeline/sinks/index-documents.ts',
+    'const levels = behind',
+    'const levels = false',
+  ),
   one(
     'that no vector is waiting is not asked anew',
     'I11',

@@ -1,12 +1,14 @@
 import type {
+  AdvancePosition,
   AttachVectors,
   DocumentStore,
-  DocumentWrite,
   StoredDocument,
+  WriteOutcome,
 } from '../../ports/document-store/document-store.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { classify } from '../../runtime/errors.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
+import type { Watermark } from '../../schemas/marker.ts';
 import type { Embedding } from '../embedding.ts';
 import type { Sink, Written } from '../stage.ts';
 import { textsOf } from '../stages/embed.ts';
@@ -26,7 +28,7 @@ export interface AttachOptions {
 export function attachVectors({ store, embedding, clock, metrics }: AttachOptions): Sink<VectorsWanted> {
   return {
     name: 'attach-vectors',
-    async write(wanted, signal) {
+    async write(wanted, signal, later) {
       const texts = wanted.flatMap((one) => (one.kind === 'wanted' ? missingTexts(one.document) : []));
       const known = texts.length === 0 ? new Map<string, Float32Array>() : await embedding.lookUp(texts, signal);
       const computed = await embedding.compute(
@@ -34,23 +36,41 @@ export function attachVectors({ store, embedding, clock, metrics }: AttachOption
         signal,
       );
       const vectors = new Map([...known, ...computed]);
+      const results = new Map<number, Written>();
+      const writes = wanted.flatMap((one, index) =>
+        one.kind === 'wanted' ? [{ index, document: one.document, write: attachment(one.document, vectors) }] : [],
+      );
       const outcomes = await store.write(
-        wanted.map((one) => writeOf(one, vectors)),
+        writes.map(({ write }) => write),
         signal,
       );
-      return wanted.map((one, index): Written => {
-        const outcome = outcomes[index];
-        if (outcome?.kind === 'refused') return { kind: 'reject', error: classify(outcome.error) };
-        if (one.kind === 'reached') return { kind: 'written', outcome: 'passed' };
-        if (outcome?.kind !== 'applied') return { kind: 'written', outcome: 'superseded' };
-        metrics.freshness.observe(
-          { source: one.document.source.name, level: 'complete' },
-          Math.max(0, clock.now() - one.document.committedAt) / 1000,
-        );
-        return { kind: 'written', outcome: 'indexed' };
-      });
+      writes.forEach(({ index }, place) => results.set(index, written(outcomes[place])));
+      observeFreshness(
+        writes.flatMap(({ document }, place) => (outcomes[place]?.kind === 'applied' ? [document] : [])),
+        signal,
+      );
+      const positions = wanted.flatMap((one) => (one.kind === 'reached' ? [positionOf(one.watermark)] : []));
+      if (positions.length > 0) later(async (claiming) => void (await store.write(positions, claiming)));
+      return wanted.map((_, index) => results.get(index) ?? { kind: 'written', outcome: 'passed' });
     },
   };
+
+  function observeFreshness(documents: readonly StoredDocument[], signal: AbortSignal): void {
+    if (documents.length === 0) return;
+    store.searchable(signal).then(
+      () => {
+        const now = clock.now();
+        for (const { source, committedAt } of documents)
+          metrics.freshness.observe({ source: source.name, level: 'complete' }, Math.max(0, now - committedAt) / 1000);
+      },
+      () => undefined, // nothing waits for it
+    );
+  }
+}
+
+function written(outcome: WriteOutcome | undefined): Written {
+  if (outcome?.kind === 'refused') return { kind: 'reject', error: classify(outcome.error) };
+  return { kind: 'written', outcome: outcome?.kind === 'applied' ? 'indexed' : 'superseded' };
 }
 
 function missingTexts(document: StoredDocument): ReturnType<typeof textsOf> {
@@ -60,12 +80,14 @@ function missingTexts(document: StoredDocument): ReturnType<typeof textsOf> {
   );
 }
 
-function writeOf(one: VectorsWanted, vectors: ReadonlyMap<string, Float32Array>): DocumentWrite {
-  if (one.kind === 'reached') {
-    const { kind: _, ...position } = one.watermark;
-    return { kind: 'advance', level: 'complete', ...position };
-  }
-  const { id, version, passages } = one.document;
+function positionOf(watermark: Watermark): AdvancePosition {
+  return { ...watermark, kind: 'advance', level: 'complete' };
+}
+
+function attachment(
+  { id, version, passages }: StoredDocument,
+  vectors: ReadonlyMap<string, Float32Array>,
+): AttachVectors {
   const attached: AttachVectors['vectors'] = passages.flatMap(({ ordinal, vectorKey, hasVector }) => {
     const vector = hasVector ? undefined : vectors.get(vectorKey);
     return vector ? [{ ordinal, vectorKey, vector }] : [];

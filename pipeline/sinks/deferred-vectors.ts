@@ -19,12 +19,18 @@ export interface DeferredDocument {
   readonly partition: number;
 }
 
+/** A position that a partition of `freshet.documents` has passed. */
+export interface PassedPosition {
+  readonly advance: AdvancePosition;
+  readonly partition: number;
+}
+
 /** The way of documents whose vectors follow later. */
 export interface DeferredQueue {
   /** Asks for the vectors of documents, then passes the positions behind them on. Durable when it resolves. */
   append(
     documents: readonly DeferredDocument[],
-    positions: readonly { readonly advance: AdvancePosition; readonly partition: number }[],
+    positions: readonly PassedPosition[],
     signal: AbortSignal,
   ): Promise<void>;
   /**

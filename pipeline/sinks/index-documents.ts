@@ -1,17 +1,13 @@
-import type {
-  AdvancePosition,
-  DocumentStore,
-  DocumentWrite,
-  WriteOutcome,
-} from '../../ports/document-store/document-store.ts';
+import type { DocumentStore, DocumentWrite, WriteOutcome } from '../../ports/document-store/document-store.ts';
+import { positionNumber } from '../../ports/document-store/lane-positions.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { classify, StoreUnavailable } from '../../runtime/errors.ts';
+import { classify, DocumentRefused, StoreUnavailable } from '../../runtime/errors.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { Lineage } from '../../schemas/document.ts';
 import { POSITION_BITS, type SourceVersion } from '../../schemas/version.ts';
 import type { Sink, Written } from '../stage.ts';
 import type { EmbeddedChange, EmbeddedContent } from '../stages/embed.ts';
-import type { DeferredDocument, DeferredQueue } from './deferred-vectors.ts';
+import type { DeferredDocument, DeferredQueue, PassedPosition } from './deferred-vectors.ts';
 
 export interface IndexSinkOptions {
   readonly store: DocumentStore;
@@ -28,29 +24,37 @@ interface Planned {
 }
 
 /**
- * Writes documents, removals and positions to the index. Documents of a batch go before its positions: the index may be newer than
- * it claims, never older (I11). Vectors are asked for only after their documents are stored, or the asking could overtake them.
+ * Writes documents and removals to the index, and claims positions after them: the index may be newer than it claims, never older (I11).
+ * A claim waits until everything before it can be searched, and what follows does not wait for the claim. Vectors are asked for only
+ * after their documents are stored, or the asking could overtake them.
  */
 export function indexDocuments(options: IndexSinkOptions): Sink<EmbeddedChange> {
   const { store, deferred, clock, metrics } = options;
   return {
     name: 'index-documents',
-    async write(changes, signal) {
-      const claims = changes.some((change) => positionOf(change).length > 0);
-      const behind = claims && (await deferred.mayBeBehind(signal));
-      const defers = changes.some((change) => missesVectors(change));
-      const { documents, positions } = plan(changes, options, !behind && !defers);
+    async write(changes, signal, later) {
       const results = new Map<number, Written>();
-      // In two writes: a document that has to be compared anew throws, and nothing may be claimed before it is there.
-      await writeAll(documents, results, signal);
-      await writeAll(positions, results, signal);
+      // A document that has to be compared anew throws: nothing is claimed before it is there.
+      await writeAll(plan(changes, options), results, signal);
       const asked = changes.flatMap((change, index) =>
         missesVectors(change) && results.get(index)?.kind !== 'reject' ? [deferredDocument(change)] : [],
       );
-      await deferred.append(asked, behind || defers ? changes.flatMap(positionOf) : [], signal);
+      await deferred.append(asked, [], signal);
+      const positions = readablePositions(changes, results);
+      if (positions.length > 0) later((claiming) => claim(positions, claiming));
       return changes.map((_, index) => results.get(index) ?? { kind: 'written', outcome: 'passed' });
     },
   };
+
+  async function claim(positions: readonly PassedPosition[], signal: AbortSignal): Promise<void> {
+    const behind = await deferred.mayBeBehind(signal);
+    const levels = behind ? (['searchable'] as const) : (['searchable', 'complete'] as const);
+    await store.write(
+      positions.flatMap(({ advance }) => levels.map((level) => ({ ...advance, level }))),
+      signal,
+    );
+    if (behind) await deferred.append([], positions, signal);
+  }
 
   async function writeAll(
     planned: readonly Planned[],
@@ -63,23 +67,35 @@ export function indexDocuments(options: IndexSinkOptions): Sink<EmbeddedChange> 
       signal,
     );
     planned.forEach(({ index, write }, place) => settle(results, index, write, outcomes[place]));
-    observeFreshness(planned, outcomes);
+    observeFreshness(liveChanges(planned, outcomes), signal);
   }
 
-  function observeFreshness(written: readonly Planned[], outcomes: readonly WriteOutcome[]): void {
-    const now = clock.now();
-    written.forEach(({ write }, place) => {
-      const change =
-        write.kind === 'replace'
-          ? write.document
-          : write.kind === 'touch' || write.kind === 'remove'
-            ? write
-            : undefined;
-      if (!change || outcomes[place]?.kind !== 'applied' || isSnapshotRead(change.version)) return;
-      const source = change.id.slice(0, change.id.indexOf('/'));
-      metrics.freshness.observe({ source, level: 'searchable' }, Math.max(0, now - change.committedAt) / 1000);
-    });
+  /** Asks for changes to be found soon, and sees when they are; nothing waits for it. Rows of a backfill are found when the index comes to it. */
+  function observeFreshness(changes: readonly LiveChange[], signal: AbortSignal): void {
+    if (changes.length === 0) return;
+    store.searchable(signal).then(
+      () => {
+        const now = clock.now();
+        for (const { source, committedAt } of changes)
+          metrics.freshness.observe({ source, level: 'searchable' }, Math.max(0, now - committedAt) / 1000);
+      },
+      () => undefined, // whoever claims a position meets the same failure, and waits
+    );
   }
+}
+
+interface LiveChange {
+  readonly source: string;
+  readonly committedAt: number;
+}
+
+function liveChanges(written: readonly Planned[], outcomes: readonly WriteOutcome[]): readonly LiveChange[] {
+  return written.flatMap(({ write }, place) => {
+    const change =
+      write.kind === 'replace' ? write.document : write.kind === 'touch' || write.kind === 'remove' ? write : undefined;
+    if (!change || outcomes[place]?.kind !== 'applied' || isSnapshotRead(change.version)) return [];
+    return [{ source: change.id.slice(0, change.id.indexOf('/')), committedAt: change.committedAt }];
+  });
 }
 
 /** A snapshot read has position 0 in its epoch; its commit may lie years back and says nothing about freshness. */
@@ -88,27 +104,31 @@ function isSnapshotRead(version: SourceVersion): boolean {
 }
 
 /**
- * Documents, then range tombstones, then positions. Versions decide, so the order is free; this one never removes a document that
- * the same batch brings in a newer version, and never claims what is not written.
+ * Documents, then range tombstones. Versions decide, so the order is free; this one never removes a document that the same batch brings
+ * in a newer version.
  */
-function plan(
-  changes: readonly EmbeddedChange[],
-  options: IndexSinkOptions,
-  complete: boolean,
-): { readonly documents: readonly Planned[]; readonly positions: readonly Planned[] } {
+function plan(changes: readonly EmbeddedChange[], options: IndexSinkOptions): readonly Planned[] {
   const documents: Planned[] = [];
   const ranges: Planned[] = [];
-  const positions: Planned[] = [];
   changes.forEach((change, index) => {
     if (change.kind === 'chunked') documents.push({ index, write: replacement(change, options) });
     else if (change.kind === 'ready' && change.write.kind === 'remove-below')
       ranges.push({ index, write: change.write });
-    else if (change.kind === 'ready' && change.write.kind === 'advance') {
-      positions.push({ index, write: change.write });
-      if (complete) positions.push({ index, write: { ...change.write, level: 'complete' } });
-    } else if (change.kind === 'ready') documents.push({ index, write: change.write });
+    else if (change.kind === 'ready' && change.write.kind !== 'advance') documents.push({ index, write: change.write });
   });
-  return { documents: [...documents, ...ranges], positions };
+  return [...documents, ...ranges];
+}
+
+/** The positions of a batch; one that no store could compare is rejected here. */
+function readablePositions(changes: readonly EmbeddedChange[], results: Map<number, Written>): PassedPosition[] {
+  return changes.flatMap((change, index) => {
+    if (change.kind !== 'ready' || change.write.kind !== 'advance') return [];
+    const { write: advance, partition } = change;
+    if (positionNumber(advance.position) !== undefined) return [{ advance, partition }];
+    const error = new DocumentRefused(`a position of source ${advance.source} is neither an LSN nor a number`);
+    results.set(index, { kind: 'reject', error });
+    return [];
+  });
 }
 
 function replacement(change: EmbeddedContent, { chunker, embedderFingerprint }: IndexSinkOptions): DocumentWrite {
@@ -131,8 +151,7 @@ function settle(
       (write.kind === 'replace' && outcome.version === write.document.version));
   if (isOvertaken) throw new StoreUnavailable('A document changed while it was being compared.');
   if (outcome?.kind === 'refused') results.set(index, { kind: 'reject', error: classify(outcome.error) });
-  else if (write.kind !== 'advance')
-    results.set(index, { kind: 'written', outcome: outcome?.kind === 'stale' ? 'superseded' : 'indexed' });
+  else results.set(index, { kind: 'written', outcome: outcome?.kind === 'stale' ? 'superseded' : 'indexed' });
 }
 
 function missesVectors(change: EmbeddedChange): boolean {
@@ -146,10 +165,4 @@ function deferredDocument(change: EmbeddedChange): DeferredDocument {
   if (change.kind === 'ask-again') return change;
   if (change.write.kind !== 'touch') throw new TypeError(`a write of kind ${change.write.kind} has no vectors`);
   return { id: change.write.id, version: change.write.version, partition };
-}
-
-function positionOf(change: EmbeddedChange): { readonly advance: AdvancePosition; readonly partition: number }[] {
-  return change.kind === 'ready' && change.write.kind === 'advance'
-    ? [{ advance: change.write, partition: change.partition }]
-    : [];
 }

@@ -224,6 +224,12 @@ export interface DocumentStore extends AsyncDisposable {
    */
   vectors(vectorKeys: readonly string[], signal?: AbortSignal): Promise<readonly (Float32Array | undefined)[]>;
 
+  /**
+   * Resolves when every write that had resolved is found by searches, sooner than the index would come to it by itself. @throws
+   * StoreUnavailable; the writes stay.
+   */
+  searchable(signal?: AbortSignal): Promise<void>;
+
   /** How far the index is, and how much of it has vectors. */
   progress(signal?: AbortSignal): Promise<StoreProgress>;
 

@@ -15,16 +15,17 @@ function refreshedBeforeSearch(store: ElasticsearchDocumentStore): DocumentStore
     write: (...args) => store.write(...args),
     read: (...args) => store.read(...args),
     list: (...args) => store.list(...args),
+    searchable: (...args) => store.searchable(...args),
     search: async (...args) => {
-      await store.refresh();
+      await store.searchable();
       return store.search(...args);
     },
     vectors: async (...args) => {
-      await store.refresh();
+      await store.searchable();
       return store.vectors(...args);
     },
     progress: async (...args) => {
-      await store.refresh();
+      await store.searchable();
       return store.progress(...args);
     },
     [Symbol.asyncDispose]: async () => generations.retire(store),

@@ -151,8 +151,7 @@ export class ElasticsearchDocumentStore implements DocumentStore {
     return this.#generation.health(signal);
   }
 
-  /** Makes every write that has resolved searchable, as storing a position does. */
-  refresh(signal?: AbortSignal): Promise<void> {
+  searchable(signal?: AbortSignal): Promise<void> {
     return this.#refresher.run(signal);
   }
 

@@ -214,7 +214,7 @@ describe('R26: a replay after the time for which Elasticsearch keeps deletions i
     const replayed = await generations.raw('PUT', `${control}/_doc/1?version=3&version_type=external`, {});
     expect(replayed).toMatchObject({ result: 'created' }); // what a store of versions alone would do
     expect(await store.write(old)).toEqual(old.map(() => ({ kind: 'stale', version: 4n })));
-    await store.refresh();
+    await store.searchable();
     expect(await found(store)).toEqual([]);
     expect(await store.list({ limit: 10 })).toEqual([]);
   });
@@ -259,7 +259,7 @@ describe('a range tombstone', () => {
     expect(await other.write([aRemoveBelow(10n)])).toEqual([{ kind: 'applied' }]);
     release();
     expect(await late).toEqual([{ kind: 'stale', version: 10n }, { kind: 'applied' }]);
-    await other.refresh();
+    await other.searchable();
     expect(await found(other)).toEqual(['2']);
     expect((await other.read([anId('1')]))[0]).toBeUndefined();
   });
@@ -273,7 +273,7 @@ describe('a range tombstone', () => {
     await other.write([aRemoveBelow(10n)]);
     release('die');
     expect(await late).toBeInstanceOf(StoreUnavailable);
-    await other.refresh();
+    await other.searchable();
     expect(await found(other)).toEqual([]);
     expect(await other.list({ limit: 10, includeDeleted: true })).toEqual([]);
     expect((await other.read([anId('1')]))[0]).toBeUndefined();
@@ -298,7 +298,7 @@ describe('a range tombstone', () => {
     await expect(dying.write([aRemoveBelow(10n)])).rejects.toBeInstanceOf(StoreUnavailable);
     expect(await store.write([aRemoveBelow(10n)])).toEqual([{ kind: 'applied' }]);
     expect(await store.write([aRemoveBelow(10n)])).toEqual([{ kind: 'stale', version: 10n }]);
-    await store.refresh();
+    await store.searchable();
     expect(await found(store)).toEqual([]);
   });
 });

@@ -54,7 +54,7 @@ describe('a search', () => {
       };
     await using store = await generations.open({ intercept });
     await store.write([aReplace()]);
-    await store.refresh();
+    await store.searchable();
     const dense = { vector: aVector(0), depth: 5 };
     const reply = await store.search({ scope: aScope(), lexical: { text: 'passage', depth: 5 }, dense });
     expect([reply.lexical[0]?.version, reply.dense[0]?.version]).toEqual([1n, 1n]);
@@ -88,7 +88,7 @@ describe('a full disk', () => {
     const { generation } = generations.options();
     await using store = await generations.open({ generation });
     await store.write([aReplace()]);
-    await store.refresh();
+    await store.searchable();
     const block = (value: boolean | null) =>
       generations.raw('PUT', `/${generation}/_settings`, { 'index.blocks.read_only_allow_delete': value });
     await block(true);

@@ -109,6 +109,11 @@ export class SqliteDocumentStore implements DocumentStore {
     return this.#db.snapshot(() => vectorKeys.map((key) => this.#reads.vectorByKey(key)));
   }
 
+  /** What is written is found. */
+  async searchable(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+  }
+
   async progress(signal?: AbortSignal): Promise<StoreProgress> {
     signal?.throwIfAborted();
     const { counts, positions } = this.#db.snapshot(() => ({

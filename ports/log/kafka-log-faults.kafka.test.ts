@@ -170,6 +170,28 @@ describe('a group whose members come and go', () => {
   });
 });
 
+describe('a process that starts where one was killed', () => {
+  it('takes its places at once: nobody waits until the session of the dead one is over', async () => {
+    const sockets = cuttableSockets();
+    const options = kafkaOptions({ sessionTimeoutMs: 300_000 });
+    const killed = await openKafkaLog({ ...options, socketFactory: sockets.factory });
+    opened.push(killed);
+    await killed.createTopics([{ name: 'events', partitions: 1, cleanup: 'delete' }]);
+    await killed.append(numbered(5));
+    const former = killed.subscribe(aSubscription());
+    opened.push(former);
+    for await (const _ of former.batches(new AbortController().signal)) {
+      sockets.cut();
+      const log = await openKafkaLog(options);
+      opened.push(log);
+      const successor = log.subscribe(aSubscription());
+      opened.push(successor);
+      expect(await take(successor, 5)).toHaveLength(5);
+      break;
+    }
+  });
+});
+
 describe('partitions that are added', () => {
   it(
     'in the middle of a stream are read, and keys keep to one partition from then on',

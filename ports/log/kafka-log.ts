@@ -1,6 +1,7 @@
 import { InvalidConfig, NotFound, RecordTooLarge } from '../../runtime/errors.ts';
 import { VERSION_HEADER } from '../../schemas/topics.ts';
 import { kafkaConnection, type KafkaConnection } from './kafka/connection.ts';
+import { FormerMembers } from './kafka/former-members.ts';
 import { KafkajsMember } from './kafka/kafkajs-member.ts';
 import { KafkajsProducer } from './kafka/kafkajs-producer.ts';
 import { LatestViews } from './kafka/latest-views.ts';
@@ -33,6 +34,8 @@ export class KafkaLog implements Log {
   readonly #producer: RecordProducer;
   readonly #source: PartitionSource;
   readonly #views: LatestViews;
+  readonly #members: FormerMembers;
+  readonly #process: string;
   readonly #readers = new Set<KafkaLogReader>();
 
   constructor(options: FilledKafkaLogOptions) {
@@ -44,6 +47,8 @@ export class KafkaLog implements Log {
     this.#producer = native ? new RdkafkaProducer(native, options, plain) : plain;
     this.#source = new PartitionSource(() => this.#connection.cluster(), this.#names, options);
     this.#topics = new KafkaTopics(this.#connection, options, this.#names, this.#source);
+    this.#members = new FormerMembers(options.stateDir, options.logger);
+    this.#process = `${Math.floor(options.random() * 2 ** 48).toString(36)}`;
     this.#views = new LatestViews(options, this.#source, (records) => this.append(records));
   }
 
@@ -72,7 +77,15 @@ export class KafkaLog implements Log {
 
   subscribe(subscription: Subscription): LogReader {
     const { group, topics } = subscription;
-    const parts = { connection: this.#connection, options: this.#options, names: this.#names, group, topics };
+    const parts = {
+      connection: this.#connection,
+      options: this.#options,
+      names: this.#names,
+      process: this.#process,
+      members: this.#members,
+      group,
+      topics,
+    };
     const reader = new KafkaLogReader(
       this.#options.clock,
       subscription,

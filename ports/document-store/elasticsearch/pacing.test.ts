@@ -35,17 +35,17 @@ describe('the window of bulk requests', () => {
 });
 
 describe('a refresh', () => {
-  it('begins at once when little was written', () => {
-    expect(refreshDelayMs({ sinceStartMs: 20, tookMs: 5, bytesSince: 1_000 }, 1_000)).toBe(0);
+  it('begins at once when little was written and none was made just now', () => {
+    expect(refreshDelayMs({ sinceStartMs: 50, tookMs: 5, bytesSince: 1_000 }, 1_000)).toBe(0);
   });
 
-  it('waits for the interval under load', () => {
+  it('waits for the interval in a backfill', () => {
     expect(refreshDelayMs({ sinceStartMs: 200, tookMs: 5, bytesSince: 50 * MB }, 1_000)).toBe(800);
     expect(refreshDelayMs({ sinceStartMs: 2_000, tookMs: 5, bytesSince: 50 * MB }, 1_000)).toBe(0);
   });
 
-  it('leaves room between slow ones, and never waits longer than the interval', () => {
-    expect(refreshDelayMs({ sinceStartMs: 100, tookMs: 100, bytesSince: 0 }, 1_000)).toBe(100);
+  it('takes a tenth of the time while changes come, and never waits longer than the interval', () => {
+    expect(refreshDelayMs({ sinceStartMs: 100, tookMs: 50, bytesSince: 0 }, 1_000)).toBe(400);
     expect(refreshDelayMs({ sinceStartMs: 0, tookMs: 9_000, bytesSince: 0 }, 1_000)).toBe(1_000);
   });
 });

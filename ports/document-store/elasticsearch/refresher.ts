@@ -9,21 +9,21 @@ export interface RefreshOptions {
   readonly intervalMs: number;
 }
 
-/** Bytes written since the last refresh from which on writing counts as load. Fewer make a segment that costs a few milliseconds. */
-const LOAD_BYTES = 1_048_576;
-/** Share of the time that refreshes may take when little is written. */
-const IDLE_SHARE = 0.5;
+/** Bytes written since the last refresh from which on writing is a backfill. Fewer make a segment that costs some milliseconds. */
+const BACKFILL_BYTES = 8_388_608;
+/** Share of the time that refreshes may take when less is written: one that takes 20 ms comes every 200 ms. */
+const SHARE = 0.1;
 
 /**
- * How long the next refresh waits, ms. Each refresh makes a segment of every shard, and segments are merged later: under load few large
- * ones are wanted. When little is written a refresh begins at once, unless refreshes are so slow that they would follow one another.
+ * How long the next refresh waits, ms. Each refresh makes a segment of every shard, and segments are merged later: in a backfill few large
+ * ones are wanted. After a pause a refresh begins at once; while changes come, refreshes take a fixed share of the time.
  */
 export function refreshDelayMs(
   last: { readonly sinceStartMs: number; readonly tookMs: number; readonly bytesSince: number },
   intervalMs: number,
 ): number {
-  const load = Math.min(1, last.bytesSince / LOAD_BYTES);
-  const spacingMs = Math.min(intervalMs, Math.max(load * intervalMs, last.tookMs / IDLE_SHARE));
+  const load = Math.min(1, last.bytesSince / BACKFILL_BYTES);
+  const spacingMs = Math.min(intervalMs, Math.max(load * intervalMs, last.tookMs / SHARE));
   return Math.max(0, spacingMs - last.sinceStartMs);
 }
 

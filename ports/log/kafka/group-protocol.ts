@@ -15,18 +15,21 @@ export interface Introduction {
   readonly topics: readonly string[];
   readonly owned: readonly PartitionPlace[];
   readonly generation: number;
+  readonly process: string;
 }
 
 /** An introduction on the wire. */
-export function encodeIntroduction({ topics, owned, generation }: Introduction): Buffer {
-  const userData = Buffer.from(JSON.stringify({ owned: owned.map(placeName), generation }));
+export function encodeIntroduction({ topics, owned, generation, process }: Introduction): Buffer {
+  const userData = Buffer.from(JSON.stringify({ owned: owned.map(placeName), generation, process }));
   return AssignerProtocol.MemberMetadata.encode({ version: VERSION, topics: [...topics], userData });
 }
 
 function decodeIntroduction(id: string, metadata: Buffer): JoiningMember {
   const decoded = AssignerProtocol.MemberMetadata.decode(metadata);
-  const claims = JSON.parse(decoded?.userData.toString() ?? '') as { owned: string[]; generation: number };
-  return { id, topics: new Set(decoded?.topics), ...claims };
+  const claims = JSON.parse(decoded?.userData.toString() ?? '') as Omit<JoiningMember, 'id' | 'topics' | 'process'> & {
+    readonly process?: string;
+  };
+  return { id, topics: new Set(decoded?.topics), ...claims, process: claims.process ?? id };
 }
 
 /** What the leader of a group answers for all of its members. */

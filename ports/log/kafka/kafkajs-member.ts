@@ -5,6 +5,7 @@ import type { CommitOffset, PartitionPlace } from '../log.ts';
 import { faultType, kafkaError } from './classify-error.ts';
 import type { GroupBroker, KafkaConnection } from './connection.ts';
 import { FetchAhead } from './fetch-ahead.ts';
+import type { FormerMembers } from './former-members.ts';
 import { placeName, type GroupMember, type MemberListener } from './group-member.ts';
 import { assignmentsOf, decodeAssignment, encodeIntroduction, PROTOCOL, subscribedBy } from './group-protocol.ts';
 import type { Names } from './names.ts';
@@ -17,6 +18,9 @@ export interface MemberParts {
   readonly connection: KafkaConnection;
   readonly options: FilledKafkaLogOptions;
   readonly names: Names;
+  /** Tells members of one process from those of others. */
+  readonly process: string;
+  readonly members: FormerMembers;
   readonly group: string;
   readonly topics: readonly string[];
 }
@@ -126,8 +130,10 @@ export class KafkajsMember implements GroupMember {
   async #goodbye(): Promise<void> {
     await this.#running;
     try {
-      if (this.#memberId !== '' && this.#coordinator)
+      if (this.#memberId !== '' && this.#coordinator) {
         await this.#coordinator.leaveGroup({ groupId: this.#groupId(), memberId: this.#memberId });
+        this.#parts.members.left(this.#groupId(), this.#memberId);
+      }
     } catch (error) {
       this.#logger.debug('A member could not take its leave.', { error: this.#failure(error, 'leave the group') });
     }
@@ -170,12 +176,18 @@ export class KafkajsMember implements GroupMember {
   }
 
   async #join(): Promise<void> {
-    const { options, names, topics } = this.#parts;
+    const { options, names, topics, process, members } = this.#parts;
     this.#mustRejoin = false;
     const coordinator = await this.#findCoordinator();
     const groupId = this.#groupId();
+    await this.#replace(members.take(groupId), coordinator);
     const owned = [...this.#owned.values()].map(({ topic, partition }) => ({ topic: names.toWire(topic), partition }));
-    const introduction = { topics: topics.map((topic) => names.toWire(topic)), owned, generation: this.#generation };
+    const introduction = {
+      topics: topics.map((topic) => names.toWire(topic)),
+      owned,
+      generation: this.#generation,
+      process,
+    };
     const joined = await coordinator.joinGroup({
       groupId,
       sessionTimeout: options.sessionTimeoutMs,
@@ -183,6 +195,10 @@ export class KafkajsMember implements GroupMember {
       memberId: this.#memberId,
       groupProtocols: [{ name: PROTOCOL, metadata: encodeIntroduction(introduction) }],
     });
+    if (this.#memberId !== joined.memberId) {
+      members.left(groupId, this.#memberId);
+      members.joined(groupId, joined.memberId);
+    }
     this.#memberId = joined.memberId;
     const isLeader = joined.leaderId === joined.memberId;
     const groupAssignment = isLeader ? await this.#share(joined.members) : [];
@@ -201,6 +217,18 @@ export class KafkajsMember implements GroupMember {
     }));
     await this.#take(places, coordinator);
     this.#logger.info('A member has joined its group.', { generation, partitions: this.#owned.size, isLeader });
+  }
+
+  /** Says of members of a process that was killed that they are gone, so that nobody waits for them. */
+  async #replace(former: readonly string[], coordinator: GroupBroker): Promise<void> {
+    for (const memberId of former)
+      try {
+        await coordinator.leaveGroup({ groupId: this.#groupId(), memberId });
+        this.#logger.info('A member of the process that was here before is gone.', { memberId });
+      } catch (error) {
+        // The broker has forgotten it already, or will.
+        this.#logger.debug('A former member could not be taken out of its group.', { type: faultType(error) });
+      }
   }
 
   /** The leader's part: reads again which partitions there are, and shares them out. */

@@ -1,6 +1,8 @@
 /** A member of a group as it presents itself when it joins. */
 export interface JoiningMember {
   readonly id: string;
+  /** What it shares a machine's core with: work is spread over processes first, and then over the members of each. */
+  readonly process: string;
   readonly topics: ReadonlySet<string>;
   /** `topic/partition` of what it holds and goes on working on while the group changes. */
   readonly owned: readonly string[];
@@ -15,7 +17,8 @@ export interface AssignablePartition {
 }
 
 /**
- * Shares partitions out evenly among the members that subscribe to their topics, and moves as few as it can.
+ * Shares partitions out evenly among the processes whose members subscribe to their topics, then among the members of each process, and
+ * moves as few as it can.
  *
  * Members do not stop while the group changes: a partition that has to move is given to nobody in this round. Its owner sees that it
  * is gone, finishes what it has in hand, commits, and joins again without it; the next round gives it to the new owner. So a
@@ -29,13 +32,14 @@ export function planAssignment(
   const inOrder = members.toSorted((a, b) => (a.id < b.id ? -1 : 1));
   const held = holders(inOrder, partitions);
   const target = new Map<string, AssignablePartition[]>(inOrder.map(({ id }) => [id, []]));
-  const loadOf = (id: string): number => target.get(id)?.length ?? 0;
+  const load = loads(inOrder, target);
   const readersOf = (topic: string): JoiningMember[] => inOrder.filter((member) => member.topics.has(topic));
 
   for (const place of partitions) target.get(held.get(nameOf(place)) ?? '')?.push(place);
   for (const place of partitions) {
     if (held.has(nameOf(place))) continue;
-    const owner = leastLoaded(readersOf(place.topic), loadOf, (id) => countOf(target.get(id), place.topic));
+    const ofTopic = (id: string): number => countOf(target.get(id), place.topic);
+    const [owner] = readersOf(place.topic).toSorted((a, b) => load.compare(a, b) || ofTopic(a.id) - ofTopic(b.id));
     if (owner) target.get(owner.id)?.push(place);
   }
   levelOut(inOrder, target, held);
@@ -61,18 +65,34 @@ function holders(
   return new Map(Array.from(held, ([name, { id }]) => [name, id]));
 }
 
-/** Moves partitions from members that have most to members that have least, as long as that evens them out. */
+interface Loads {
+  of(member: JoiningMember): number;
+  ofProcess(member: JoiningMember): number;
+  /** Negative when the first has less to do: by its process, then by itself. */
+  compare(a: JoiningMember, b: JoiningMember): number;
+}
+
+function loads(members: readonly JoiningMember[], target: ReadonlyMap<string, readonly AssignablePartition[]>): Loads {
+  const inProcess = new Map<string, JoiningMember[]>();
+  for (const member of members) inProcess.set(member.process, [...(inProcess.get(member.process) ?? []), member]);
+  const of = ({ id }: JoiningMember): number => target.get(id)?.length ?? 0;
+  const ofProcess = ({ process }: JoiningMember): number =>
+    (inProcess.get(process) ?? []).reduce((sum, member) => sum + of(member), 0);
+  return { of, ofProcess, compare: (a, b) => ofProcess(a) - ofProcess(b) || of(a) - of(b) };
+}
+
+/** Moves partitions from where there is most to where there is least, as long as that evens them out. */
 function levelOut(
   members: readonly JoiningMember[],
   target: ReadonlyMap<string, AssignablePartition[]>,
   held: ReadonlyMap<string, string>,
 ): void {
-  const loadOf = (id: string): number => target.get(id)?.length ?? 0;
+  const load = loads(members, target);
   for (let isLevel = false; !isLevel;) {
     isLevel = true;
-    const byLoad = members.toSorted((a, b) => loadOf(b.id) - loadOf(a.id));
+    const byLoad = members.toSorted((a, b) => load.compare(b, a));
     for (const from of byLoad) {
-      const move = moveFrom(from, byLoad.toReversed(), target, held);
+      const move = moveFrom(from, byLoad.toReversed(), { load, target, held });
       if (!move) continue;
       const given = target.get(from.id) ?? [];
       given.splice(given.indexOf(move.place), 1);
@@ -86,13 +106,22 @@ function levelOut(
 function moveFrom(
   from: JoiningMember,
   others: readonly JoiningMember[],
-  target: ReadonlyMap<string, readonly AssignablePartition[]>,
-  held: ReadonlyMap<string, string>,
+  {
+    load,
+    target,
+    held,
+  }: {
+    readonly load: Loads;
+    readonly target: ReadonlyMap<string, readonly AssignablePartition[]>;
+    readonly held: ReadonlyMap<string, string>;
+  },
 ): { readonly place: AssignablePartition; readonly to: string } | undefined {
   const given = target.get(from.id) ?? [];
   for (const to of others) {
     const received = target.get(to.id) ?? [];
-    if (given.length - received.length < 2) return undefined;
+    const difference =
+      from.process === to.process ? load.of(from) - load.of(to) : load.ofProcess(from) - load.ofProcess(to);
+    if (difference < 2) continue;
     // One that nobody holds moves for nothing; else of the topic of which the two differ most, so that its work is spread.
     const isHeld = (place: AssignablePartition): number => (held.has(nameOf(place)) ? 1 : 0);
     const [place] = given
@@ -111,14 +140,6 @@ function surplus(
   topic: string,
 ): number {
   return countOf(given, topic) - countOf(received, topic);
-}
-
-function leastLoaded(
-  readers: readonly JoiningMember[],
-  loadOf: (id: string) => number,
-  ofTopic: (id: string) => number,
-): JoiningMember | undefined {
-  return readers.toSorted((a, b) => loadOf(a.id) - loadOf(b.id) || ofTopic(a.id) - ofTopic(b.id))[0];
 }
 
 function countOf(given: readonly AssignablePartition[] | undefined, topic: string): number {
