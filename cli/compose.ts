@@ -188,6 +188,9 @@ async function routesOf(base: Base, index: Index | undefined): Promise<readonly 
         config: config.pipeline,
         sourceTopics: sources.flatMap(({ topics }) => topics),
         tables: new Map(sources.flatMap(({ tables }) => [...tables])),
+        rereadable: new Map(
+          sources.flatMap(({ source, tables }) => [...tables.keys()].map((topic) => [topic, source])),
+        ),
         prepareWorkers: workers.prepare,
         piiPolicy: createPiiPolicy(config.pipeline.pii),
         ...(await openSchemaRegistry(config)),

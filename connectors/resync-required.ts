@@ -15,7 +15,9 @@ export type ResyncReason =
   /** The database no longer has the place in its log from which the stream would go on. */
   | 'log-lost'
   /** Kafka Connect does not know how far the stream is. */
-  | 'offset-lost';
+  | 'offset-lost'
+  /** Retention deleted changes in the log before they were read. */
+  | 'records-lost';
 
 /** Changes are lost, or cannot be told apart: the tables must be read again. Never leaves the connector. */
 export class ResyncRequired extends Error {

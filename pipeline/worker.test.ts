@@ -108,16 +108,20 @@ describe('a worker', () => {
     expect(reader.committed).toEqual([{ topic: 'events', partition: 0, next: 4n }]);
   });
 
-  it('has a source read anew when retention took its records, and only then goes on behind the gap', async () => {
-    const reader = new ScriptedReader([lost, [aRecord(0, 5)]]);
+  it('makes up for what retention took, and only then goes on where that says', async () => {
+    const reader = new ScriptedReader([lost, [aRecord(0, 7)]]);
     const { options } = aWorker(reader, indexed);
     const seen: unknown[] = [];
-    await runWorker({ ...options, onRecordsLost: async (error) => void seen.push(error, ...reader.committed) }, signal);
+    const makeUp = async (error: RecordsLost): Promise<Offset> => {
+      seen.push(error, ...reader.committed);
+      return 7n as Offset;
+    };
+    await runWorker({ ...options, makeUp }, signal);
     expect(seen).toEqual([lost]);
-    expect(reader.committed.map(({ next }) => next)).toEqual([5n, 6n]);
+    expect(reader.committed.map(({ next }) => next)).toEqual([7n, 8n]);
   });
 
-  it('ends when retention took records and nobody can have them read anew', async () => {
+  it('ends when retention took records and nobody can make up for them', async () => {
     const reader = new ScriptedReader([lost, [aRecord(0, 5)]]);
     await expect(runWorker(aWorker(reader, indexed).options, signal)).rejects.toBe(lost);
     expect(reader.committed).toEqual([]);

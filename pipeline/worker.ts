@@ -1,4 +1,4 @@
-import type { Log, LogReader, LogRecord, Offset } from '../ports/log/log.ts';
+import type { Log, LogReader, LogRecord } from '../ports/log/log.ts';
 import type { Clock, Random } from '../runtime/clock.ts';
 import { classify, RecordsLost } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -8,6 +8,7 @@ import { bisect } from './bisect.ts';
 import { Commits } from './commits.ts';
 import type { DeadLetters, Rejection } from './dead-letters.ts';
 import type { Ending, Flow } from './flow.ts';
+import type { MakeUp } from './lost-records.ts';
 import { nextOffsets } from './offset-tracker.ts';
 import type { Claim } from './stage.ts';
 
@@ -24,8 +25,8 @@ export interface WorkerOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  /** Has the source of a partition read anew, durably; then the worker goes on behind the gap. Absent: it ends with the error. */
-  readonly onRecordsLost?: (lost: RecordsLost, signal: AbortSignal) => Promise<void>;
+  /** Makes up for records that retention deleted. Absent: the worker ends with the error. */
+  readonly makeUp?: MakeUp | undefined;
 }
 
 /** Longest pause before a worker that lost its log joins its group again, ms. */
@@ -65,16 +66,15 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
 
 /** Reads as one member of the group until the signal aborts or the log is closed. */
 async function asMember(options: WorkerOptions, signal: AbortSignal): Promise<void> {
-  const { group, topics, maxBatchRecords, maxBatchBytes, onRecordsLost } = options;
+  const { group, topics, maxBatchRecords, maxBatchBytes, makeUp } = options;
   await using reader = options.log.subscribe({ group, topics, maxBatchRecords, maxBatchBytes, lingerMs: 0 });
   for (;;) {
     try {
       return await readLoop(reader, options, signal);
     } catch (error) {
-      if (!(error instanceof RecordsLost) || !onRecordsLost) throw error;
-      const { topic, partition, next } = error;
-      await onRecordsLost(error, signal);
-      await reader.commit([{ topic, partition, next: next as Offset }], signal);
+      if (!(error instanceof RecordsLost) || !makeUp) throw error;
+      const { topic, partition } = error;
+      await reader.commit([{ topic, partition, next: await makeUp(error, signal) }], signal);
     }
   }
 }

@@ -30,8 +30,8 @@ export class LogUnavailable extends FreshetError {
 const NOTHING_LOST = { group: '', topic: '', partition: 0, from: 0n, next: 1n } as const;
 
 /**
- * Retention has deleted records that a consumer group had not read: the index misses changes until their source is read anew. Accepted
- * by committing `next`.
+ * Retention has deleted records that a consumer group had not read. Changes of tables are read again by themselves; webhooks come once, and
+ * their worker stops until `log.retentionMs` is raised and the sender has sent again. Accepted by committing `next`.
  */
 export class RecordsLost extends FreshetError {
   readonly code = 'FRESHET_RECORDS_LOST';

@@ -52,6 +52,11 @@ function pipelineMetrics({ counter, gauge, histogram }: Makers) {
     deadLettersOpen: gauge('freshet_dead_letters_open', 'Dead letters that nobody has retried or discarded.'),
     deadLetters: counter('freshet_dead_letters_total', 'Records that became dead letters.', ['stage', 'code']),
     piiFindings: counter('freshet_pii_findings_total', 'Values that the PII filter replaced.', ['entity']),
+    recordsLost: counter(
+      'freshet_records_lost_total',
+      'Records that retention deleted before they were read; their source is read anew.',
+      ['topic'],
+    ),
     retries: counter('freshet_retries_total', 'Attempts that were repeated.', ['operation', 'code']),
     inFlightBytes: gauge('freshet_in_flight_bytes', 'Bytes of records that were read and not yet committed.', [
       'group',

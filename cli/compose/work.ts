@@ -30,10 +30,10 @@ export class Work implements AsyncDisposable {
     for (const connector of connectors) this.keep(`The connector of ${connector.source}`, connector.run(this.signal));
   }
 
-  process(routes: readonly Route[], shared: Omit<WorkerOptions, 'group' | 'topics' | 'flow'>): void {
-    for (const { group, topics, flow, workers } of routes) {
+  process(routes: readonly Route[], shared: Omit<WorkerOptions, 'group' | 'topics' | 'flow' | 'makeUp'>): void {
+    for (const { group, topics, flow, workers, makeUp } of routes) {
       for (let n = 0; n < workers; n++)
-        this.keep(`The ${group} worker`, runWorker({ ...shared, group, topics, flow }, this.signal));
+        this.keep(`The ${group} worker`, runWorker({ ...shared, group, topics, flow, makeUp }, this.signal));
     }
   }
 

@@ -10,6 +10,7 @@ import type { ConnectClient } from './connect-client.ts';
 import { connectorProperties, type ConnectorProperties, type ConnectorRole } from './connector-config.ts';
 import { snapshotConnectorName, streamConnectorName, type DebeziumSourceConfig } from './debezium-source.ts';
 import { endOfSnapshotRecords, watermarkRecords, type Lanes, type SourcePlace } from './markers.ts';
+import { epochRecord, isResyncAsked } from '../asked-resync.ts';
 import { ResyncRequired, type ResyncReason } from '../resync-required.ts';
 import type { SourceDatabase } from './source-database.ts';
 import { layoutRecord, readState, stateRecord, type DebeziumSourceState } from './source-state.ts';
@@ -90,7 +91,8 @@ export class SourceSession {
     const before = await this.#claim(await readState(log, config.name, signal), signal);
     const inspection = await this.#database.inspect(before, signal);
     await this.#writeLayout(inspection.tables, signal);
-    const reason = before && (known ?? (before.phase === 'starting' ? undefined : inspection.resync));
+    const asked = (await isResyncAsked(log, config.name, signal)) ? 'records-lost' : undefined;
+    const reason = before && (known ?? asked ?? (before.phase === 'starting' ? undefined : inspection.resync));
     if (reason) metrics.sourceResyncs.inc({ source: config.name, reason });
     this.#show({
       state: reason ? 'resyncing' : before?.phase === 'streaming' ? 'connecting' : 'snapshot',
@@ -161,7 +163,7 @@ export class SourceSession {
       phase: 'starting',
       instance,
     };
-    await log.append([stateRecord(config.name, starting)], signal);
+    await log.append([stateRecord(config.name, starting), epochRecord(config.name, epoch)], signal);
     const name = this.#streamName;
     await this.#stop(name, signal);
     await this.#removeSnapshotConnectors(undefined, signal);
@@ -301,6 +303,7 @@ export class SourceSession {
     if (clock.monotonicMs() - this.#fencedMs >= FENCE_EVERY_MS) {
       this.#fencedMs = clock.monotonicMs();
       await this.#claim(await readState(log, config.name, signal), signal);
+      if (await isResyncAsked(log, config.name, signal)) throw new ResyncRequired('records-lost');
     }
     const status = await this.#database.look(state, stream.offset, signal);
     if (status.retainedBytes !== undefined)

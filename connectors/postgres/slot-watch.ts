@@ -1,6 +1,7 @@
 import type { ConnectorHealth } from '../connector.ts';
 import type { PgSession } from './pg-connection.ts';
 import { readPublication } from './publication.ts';
+import { isResyncAsked } from '../asked-resync.ts';
 import { ResyncRequired } from '../resync-required.ts';
 import { isLost, type SlotStatus } from '../slot-status.ts';
 import { publicationName, slotName } from '../captured-tables.ts';
@@ -37,6 +38,7 @@ export async function watchSlot(
     );
     if (publication?.oid !== progress.state.publicationOid || !publication.publishesAll || gaps)
       throw new ResyncRequired('publication-changed');
+    if (await isResyncAsked(context.log, config.name, signal)) throw new ResyncRequired('records-lost');
     if (progress.state.position !== position) {
       position = progress.state.position;
       movedAt = clock.monotonicMs();

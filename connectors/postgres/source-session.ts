@@ -5,6 +5,7 @@ import { ColumnTypes, readTables, type CapturedTable } from './catalog.ts';
 import { PgSession, sqlState } from './pg-connection.ts';
 import { ensurePublication, readPublication, type Publication } from './publication.ts';
 import { ReplicationStream } from './replication-stream.ts';
+import { epochRecord, isResyncAsked } from '../asked-resync.ts';
 import { ResyncRequired, type ResyncReason } from '../resync-required.ts';
 import type { SlotStatus } from '../slot-status.ts';
 import { publicationName, slotName } from '../captured-tables.ts';
@@ -58,8 +59,12 @@ export class SourceSession {
     await using sql = await this.open(false, signal);
     await using replication = await this.open(true, signal);
     const start = await this.inspect(sql, replication, signal);
+    const asked = (await isResyncAsked(this.options.log, this.options.config.name, signal))
+      ? 'records-lost'
+      : undefined;
     const reason =
-      start.state && (known ?? resyncReason(start.state, { ...start, slotName: slotName(this.options.config) }));
+      start.state &&
+      (known ?? asked ?? resyncReason(start.state, { ...start, slotName: slotName(this.options.config) }));
     const isAnew = !start.state || reason !== undefined;
     if (reason) this.options.metrics.sourceResyncs.inc({ source: this.options.config.name, reason });
     this.show({
@@ -201,7 +206,7 @@ export class SourceSession {
       tables: tables.map((table) => knownTable(table, publication)),
       instance,
     };
-    await log.append([stateRecord(config.name, state)], signal);
+    await log.append([stateRecord(config.name, state), epochRecord(config.name, epoch)], signal);
     logger.info('The tables of the source are read.', { source: config.name, epoch, reason });
     return { state, snapshotName };
   }

@@ -76,7 +76,7 @@ export interface LogReader extends AsyncDisposable {
    * Batches of one or more records, from the committed offsets on; offset order within a partition. Waits when there is nothing.
    * Ends when the signal aborts. One loop at a time; a new one reads again what the last one left uncommitted.
    * @throws RecordsLost when retention has deleted records that the group had not read, before any other record of that partition;
-   * again and again until its `next` is committed, which accepts the loss. LogUnavailable when the log cannot be reached.
+   * again and again until its `next` or a later offset is committed, which accepts the loss; reading goes on from there. LogUnavailable when the log cannot be reached.
    */
   batches(signal: AbortSignal): AsyncIterable<readonly LogRecord[]>;
   /**

@@ -102,6 +102,7 @@ export class PartitionWindow {
     this.#records.splice(0, done);
     this.#cursor = Math.max(0, this.#cursor - done);
     if (this.#trimmedTo !== undefined && next >= this.#trimmedTo) this.#trimmedTo = undefined;
+    if (next > this.position) this.moveTo(next);
   }
 }
 

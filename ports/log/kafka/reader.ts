@@ -87,8 +87,8 @@ export class KafkaLogReader implements LogReader, MemberListener {
     const own = offsets.flatMap((offset): CommitOffset[] => {
       const window = this.#windows.get(placeName(offset));
       if (!window) return [];
-      // Beyond what was fetched stand records that are yet to come.
-      const next = offset.next < window.position ? offset.next : window.position;
+      // Beyond what was fetched stand records that are yet to come, unless the commit accepts a loss and says where to go on.
+      const next = window.lost || offset.next < window.position ? offset.next : window.position;
       return next > window.origin ? [{ topic: offset.topic, partition: offset.partition, next }] : [];
     });
     if (own.length === 0) return;

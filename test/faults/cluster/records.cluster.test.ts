@@ -99,6 +99,32 @@ describe('records that come twice, late or elsewhere', () => {
   );
 
   test(
+    'retention deletes changes that nobody has read: the source is read again, and nothing stays lost or too long (R22)',
+    async () => {
+      pages.load();
+      await systemClock.sleep(FAULT_MS / 3);
+      const prepares = fleet.count('prepare');
+      while (fleet.count('prepare') > 0) await fleet.remove('prepare');
+      await systemClock.sleep(FAULT_MS);
+      const topic = deployment.inKafka(`${SOURCE}.public.pages`);
+      const admin = kafka.admin();
+      await admin.connect();
+      const ends = await admin.fetchTopicOffsets(topic);
+      await admin.deleteTopicRecords({
+        topic,
+        partitions: ends.map(({ partition, high }) => ({ partition, offset: high })),
+      });
+      await admin.disconnect();
+      for (let n = 0; n < prepares; n++) fleet.add('prepare');
+      await pages.untilFound('mark-read-again');
+      await world.expectIntact();
+      expect(fleet.stderr()).toContain('their source is asked to read its tables again');
+      expect(fleet.stderr()).toContain('records-lost');
+    },
+    2 * FAULT_MS + STUCK_MS + CAUGHT_UP_MS,
+  );
+
+  test(
     'partitions are added under load: per page the version decides, whichever partition it came through (R21)',
     async () => {
       pages.load();
