@@ -9,6 +9,7 @@ import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { DOCUMENTS_TOPIC, VECTORS_TOPIC } from '../schemas/topics.ts';
 import type { DeadLetters } from './dead-letters.ts';
+import { askForVectorsAgain, readSourceAnew, type MakeUp } from './lost-records.ts';
 import { createEmbedding } from './embedding.ts';
 import { from, type Flow } from './flow.ts';
 import type { PiiPolicy } from './pii/policy.ts';
@@ -24,6 +25,7 @@ import { dedupe } from './stages/dedupe.ts';
 import { embed } from './stages/embed.ts';
 import { filterPiiStage } from './stages/filter-pii-stage.ts';
 import { loadPassages } from './stages/load-passages.ts';
+import { paceBackfill } from './stages/pace-backfill.ts';
 
 export const PREPARE_GROUP = 'freshet-prepare';
 export const INDEX_GROUP = 'freshet-index';
@@ -51,6 +53,8 @@ export interface PrepareParts extends CommonParts {
   /** Topics that connectors append to, with the mapping of the table behind each; webhook topics have none. */
   readonly sourceTopics: readonly string[];
   readonly tables: ReadonlyMap<string, TableConfig>;
+  /** By topic, the source that can read it anew when retention has deleted what was not read; absent: the loss stops the worker. */
+  readonly rereadable?: ReadonlyMap<string, string>;
   /** How many workers run side by side in one process. A key change can wait for a partition of another worker. */
   readonly prepareWorkers: number;
   readonly piiPolicy: PiiPolicy;
@@ -83,6 +87,8 @@ export interface Route {
   readonly group: string;
   readonly topics: readonly string[];
   readonly flow: Flow;
+  /** What is done about records that retention deleted unread; absent: the worker stops. */
+  readonly makeUp?: MakeUp;
 }
 
 /** The pipeline as one list: topics -> stages -> sink. Records travel from top to bottom and never back. */
@@ -101,6 +107,7 @@ export function prepareRoutes(parts: PrepareParts): readonly Route[] {
     maxDocumentBytes: config.maxDocumentBytes,
     clock,
   });
+  const paced = paceBackfill({ log, clock, indexGroup: INDEX_GROUP });
   const withoutDuplicates = dedupe(log);
   const withoutPii = filterPiiStage(parts.piiPolicy, metrics);
   return [
@@ -109,7 +116,12 @@ export function prepareRoutes(parts: PrepareParts): readonly Route[] {
       workers: parts.prepareWorkers,
       group: PREPARE_GROUP,
       topics: parts.sourceTopics,
-      flow: from(decode).through(withoutDuplicates).through(withoutPii).into(documentsTopic(log, withoutDuplicates)),
+      flow: from(paced)
+        .through(decode)
+        .through(withoutDuplicates)
+        .through(withoutPii)
+        .into(documentsTopic(log, withoutDuplicates)),
+      makeUp: readSourceAnew(parts, (topic) => parts.rereadable?.get(topic)),
     },
   ];
 }
@@ -131,9 +143,10 @@ export function indexRoutes(parts: IndexParts): readonly Route[] {
   const compared = compareContent(store);
   const passages = chunkDocuments({ chunk: (document) => chunk(document, chunkOptions) });
   const vectors = embed({ embedding, inlineBudgetMs: config.embed.inlineBudgetMs, clock, logger, metrics });
+  const deferred = deferredQueue(log, clock);
   const index = indexDocuments({
     store,
-    deferred: deferredQueue(log, clock),
+    deferred,
     chunker: CHUNKER_VERSION,
     embedderFingerprint: embedder.model.fingerprint,
     clock,
@@ -154,6 +167,7 @@ export function indexRoutes(parts: IndexParts): readonly Route[] {
       group: EMBED_GROUP,
       topics: [VECTORS_TOPIC],
       flow: from(loadPassages(store)).into(laterVectors),
+      makeUp: askForVectorsAgain(parts, deferred),
     },
   ];
 }

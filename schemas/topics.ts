@@ -20,5 +20,8 @@ export function tableTopic(source: string, schema: string, table: string): strin
 /** Header with the decimal SourceVersion that a record carries, so that records compare without reading their values. */
 export const VERSION_HEADER = 'freshet.version';
 
+/** Header of a row that was read for a snapshot, where its version is not in a header. Stamped by Kafka Connect. */
+export const BACKFILL_HEADER = 'freshet.backfill';
+
 /** Header with the epoch of the source at the time that Kafka Connect wrote a change; absent: 0. Stamped by its InsertHeader transform. */
 export const EPOCH_HEADER = 'freshet.epoch';

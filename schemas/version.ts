@@ -26,6 +26,16 @@ export function sourceVersion(epoch: number, position: bigint | Lsn): SourceVers
   return ((BigInt(epoch) << POSITION_BITS) | position) as SourceVersion;
 }
 
+/** The epoch that a version belongs to. */
+export function epochOfVersion(version: SourceVersion): number {
+  return Number(version >> POSITION_BITS);
+}
+
+/** Whether a version is that of a row that was read, not of a change: it has no position within its epoch. */
+export function isSnapshotVersion(version: SourceVersion): boolean {
+  return (version & ((1n << POSITION_BITS) - 1n)) === 0n;
+}
+
 /** The lowest version in the epoch of another one: what rows of its snapshot have. */
 export function snapshotVersion(version: SourceVersion): SourceVersion {
   return ((version >> POSITION_BITS) << POSITION_BITS) as SourceVersion;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { TableConfig } from '../../runtime/config/config.ts';
 import { SourceMisconfigured } from '../../runtime/errors.ts';
-import { EPOCH_HEADER } from '../../schemas/topics.ts';
+import { BACKFILL_HEADER, EPOCH_HEADER } from '../../schemas/topics.ts';
 import { mappedColumns, publicationName, slotName } from '../captured-tables.ts';
 import {
   DEFAULT_MAX_QUEUE_BYTES,
@@ -51,7 +51,7 @@ const CLASSES: Readonly<Record<DebeziumDatabase, string>> = {
  * @throws SourceMisconfigured when a name cannot be a part of a topic's name or of a list.
  */
 export function connectorProperties(plan: ConnectorPlan): ConnectorProperties {
-  const { config, role, epoch } = plan;
+  const { config, role } = plan;
   refuseNames(config);
   return {
     'connector.class': CLASSES[config.database],
@@ -71,7 +71,7 @@ export function connectorProperties(plan: ConnectorPlan): ConnectorProperties {
     'topic.creation.default.partitions': '1',
     'topic.creation.default.replication.factor': '-1',
     ...converters(config.database),
-    ...transforms(epoch, plan.namespace ?? ''),
+    ...transforms(plan),
     ...roleProperties(role, config),
     ...databaseProperties(plan),
     ...config.properties,
@@ -93,13 +93,19 @@ function converters(database: DebeziumDatabase): ConnectorProperties {
   };
 }
 
-/** Every record says its epoch; topics are named as the log names them. */
-function transforms(epoch: number, namespace: string): ConnectorProperties {
+/** Every record says its epoch, and whether it is a row that was read; topics are named as the log names them. */
+function transforms({ epoch, role, namespace = '' }: ConnectorPlan): ConnectorProperties {
+  const names = ['epoch', ...(role === 'snapshot' ? ['backfill'] : []), ...(namespace === '' ? [] : ['namespace'])];
   return {
-    transforms: namespace === '' ? 'epoch' : 'epoch,namespace',
+    transforms: names.join(','),
     'transforms.epoch.type': 'org.apache.kafka.connect.transforms.InsertHeader',
     'transforms.epoch.header': EPOCH_HEADER,
     'transforms.epoch.value.literal': String(epoch),
+    ...(role === 'snapshot' && {
+      'transforms.backfill.type': 'org.apache.kafka.connect.transforms.InsertHeader',
+      'transforms.backfill.header': BACKFILL_HEADER,
+      'transforms.backfill.value.literal': '1',
+    }),
     ...(namespace !== '' && {
       'transforms.namespace.type': 'org.apache.kafka.connect.transforms.RegexRouter',
       'transforms.namespace.regex': '.*',

@@ -8,6 +8,9 @@ import { tableTopic, VERSION_HEADER } from '../../schemas/topics.ts';
 export const SOURCE = 'bench';
 export const TABLE = 'public.articles';
 export const TOPIC = tableTopic(SOURCE, 'public', 'articles');
+/** A table that is read as a whole while the other one changes. */
+export const ARCHIVE_TABLE = 'public.archive';
+export const ARCHIVE_TOPIC = tableTopic(SOURCE, 'public', 'archive');
 
 const SYLLABLES = 'ba ce di fo gu ha je ki lo mu na pe ri so tu va we xi yo zu'.split(' ');
 
@@ -68,6 +71,35 @@ export function changeOf(n: number, lsn: number, row: { readonly title: string; 
   return {
     topic: TOPIC,
     key: idOf(n),
+    value: Buffer.from(JSON.stringify(envelope)),
+    headers: { [VERSION_HEADER]: String(envelopeVersion(envelope)) },
+  };
+}
+
+/** Row `n` of another table as a snapshot reads it. */
+export function archivedRow(n: number, row: { readonly title: string; readonly body: string }): AppendRecord {
+  const position = formatLsn(0n as Lsn);
+  const now = systemClock.now();
+  const envelope: Envelope = {
+    op: 'r',
+    before: null,
+    after: { id: String(n), ...row },
+    source: {
+      connector: 'postgresql',
+      name: SOURCE,
+      schema: 'public',
+      table: 'archive',
+      lsn: position,
+      commitLsn: position,
+      ts_ms: now,
+      snapshot: 'true',
+      epoch: 0,
+    },
+    ts_ms: now,
+  };
+  return {
+    topic: ARCHIVE_TOPIC,
+    key: documentId({ source: SOURCE, table: ARCHIVE_TABLE, key: [String(n)] }),
     value: Buffer.from(JSON.stringify(envelope)),
     headers: { [VERSION_HEADER]: String(envelopeVersion(envelope)) },
   };

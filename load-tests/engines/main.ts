@@ -5,18 +5,29 @@ import { parseArgs } from 'node:util';
 import { packageRoot } from '../../cli/package-root.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { load, reaches, spread, type Figure, type Scenario } from './measure.ts';
+import { backfill } from './backfill.ts';
 import { freshness } from './freshness.ts';
 import { nestedOrFlat } from './nested-or-flat.ts';
 import { partitions } from './partitions.ts';
 import { pipelineCost } from './pipeline-cost.ts';
 import { queryOverhead } from './query-overhead.ts';
 import { recovery } from './recovery.ts';
+import { webhooks } from './webhooks.ts';
 
 /*
  * `npm run bench:engines`: questions to the product on the engines that `npm run engines` starts, each beside the bare engine in the same run.
  * `--only a,b` some of them, `--rounds 3`, `--quick` to see that it works, `--save` keeps the figures in baseline.json. See load-tests/README.md.
  */
-const SCENARIOS: readonly Scenario[] = [pipelineCost, freshness, queryOverhead, partitions, recovery, nestedOrFlat];
+const SCENARIOS: readonly Scenario[] = [
+  pipelineCost,
+  freshness,
+  queryOverhead,
+  partitions,
+  recovery,
+  backfill,
+  webhooks,
+  nestedOrFlat,
+];
 
 const { values } = parseArgs({
   options: {

@@ -71,16 +71,32 @@ export function startProcess(
   return new RoleProcess(child);
 }
 
-/** The stand-in for a TEI server, as a process. */
-export interface StubProcess extends AsyncDisposable {
+/** A server that a bench measures with or against, as a process. */
+export interface ServerProcess extends AsyncDisposable {
   readonly url: string;
   readonly cpuSeconds: number;
+}
+
+/** The stand-in for a TEI server. */
+export interface StubProcess extends ServerProcess {
   counters(): Promise<TeiStubCounters>;
 }
 
 export async function startStub(options: TeiStubOptions): Promise<StubProcess> {
-  const entry = fileURLToPath(new URL('../../test/support/tei-stub-main.js', import.meta.url));
-  const child = spawn(process.execPath, [entry, JSON.stringify(options)], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const server = await startServer('../../test/support/tei-stub-main.js', JSON.stringify(options));
+  return Object.assign(server, {
+    counters: async () => (await (await fetch(`${server.url}/stub/counters`)).json()) as TeiStubCounters,
+  });
+}
+
+/** A server that parses a body and answers, as a process. */
+export function startPlainServer(): Promise<ServerProcess> {
+  return startServer('plain-server-main.js');
+}
+
+async function startServer(script: string, ...args: readonly string[]): Promise<ServerProcess> {
+  const entry = fileURLToPath(new URL(script, import.meta.url));
+  const child = spawn(process.execPath, [entry, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
   const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
   const { url } = JSON.parse(line) as { url: string };
   return {
@@ -88,7 +104,6 @@ export async function startStub(options: TeiStubOptions): Promise<StubProcess> {
     get cpuSeconds() {
       return cpuSecondsOf(child.pid ?? 0);
     },
-    counters: async () => (await (await fetch(`${url}/stub/counters`)).json()) as TeiStubCounters,
     async [Symbol.asyncDispose]() {
       child.stdin.end();
       await once(child, 'exit');

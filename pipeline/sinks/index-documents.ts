@@ -4,7 +4,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import { classify, DocumentRefused, StoreUnavailable } from '../../runtime/errors.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { Lineage } from '../../schemas/document.ts';
-import { POSITION_BITS, type SourceVersion } from '../../schemas/version.ts';
+import { isSnapshotVersion } from '../../schemas/version.ts';
 import type { Sink, Written } from '../stage.ts';
 import type { EmbeddedChange, EmbeddedContent } from '../stages/embed.ts';
 import type { DeferredDocument, DeferredQueue, PassedPosition } from './deferred-vectors.ts';
@@ -93,14 +93,10 @@ function liveChanges(written: readonly Planned[], outcomes: readonly WriteOutcom
   return written.flatMap(({ write }, place) => {
     const change =
       write.kind === 'replace' ? write.document : write.kind === 'touch' || write.kind === 'remove' ? write : undefined;
-    if (!change || outcomes[place]?.kind !== 'applied' || isSnapshotRead(change.version)) return [];
+    // When a row was committed that is read for a snapshot may lie years back, and says nothing about freshness.
+    if (!change || outcomes[place]?.kind !== 'applied' || isSnapshotVersion(change.version)) return [];
     return [{ source: change.id.slice(0, change.id.indexOf('/')), committedAt: change.committedAt }];
   });
-}
-
-/** A snapshot read has position 0 in its epoch; its commit may lie years back and says nothing about freshness. */
-function isSnapshotRead(version: SourceVersion): boolean {
-  return (version & ((1n << POSITION_BITS) - 1n)) === 0n;
 }
 
 /**
