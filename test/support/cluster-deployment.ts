@@ -62,7 +62,8 @@ export class ClusterDeployment implements AsyncDisposable {
   readonly configFile: string;
   readonly engines: EngineAddresses;
   readonly #folder: string;
-  readonly #running = new Set<LiveProduct>();
+  /** With the role and the folder of each. */
+  readonly #running = new Map<LiveProduct, { readonly roles: RoleList; readonly dataDir: string }>();
   #started = 0;
 
   private constructor(parts: Pick<ClusterDeployment, 'database' | 'name' | 'configFile' | 'engines'>, folder: string) {
@@ -87,11 +88,21 @@ export class ClusterDeployment implements AsyncDisposable {
     return new ClusterDeployment({ database, name, configFile, engines }, folder);
   }
 
-  /** Starts a process with these roles. */
+  /** Starts a process with these roles. What a process keeps is its own: this one finds nothing, as on another machine. */
   start(roles: RoleList): LiveProduct {
-    // What a process keeps is its own: a new one finds nothing, as on another machine.
-    const product = new LiveProduct(this.configFile, roles, join(this.#folder, `state-${++this.#started}`));
-    this.#running.add(product);
+    return this.#run(roles, join(this.#folder, `state-${++this.#started}`));
+  }
+
+  /** Starts a process where another one has ended, as a supervisor does: it finds what that one has kept. */
+  startAgain(ended: LiveProduct): LiveProduct {
+    const former = this.#running.get(ended);
+    if (!former) throw new Error('this process was never started here');
+    return this.#run(former.roles, former.dataDir);
+  }
+
+  #run(roles: RoleList, dataDir: string): LiveProduct {
+    const product = new LiveProduct(this.configFile, roles, dataDir);
+    this.#running.set(product, { roles, dataDir });
     return product;
   }
 
@@ -113,7 +124,7 @@ export class ClusterDeployment implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const product of this.#running) await product[Symbol.asyncDispose]();
+    for (const product of this.#running.keys()) await product[Symbol.asyncDispose]();
     await this.#removeConnectors();
     await this.#removeIndexes();
     await this.database[Symbol.asyncDispose]();

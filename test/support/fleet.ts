@@ -25,11 +25,11 @@ export class Fleet {
     return this.#of('query').product;
   }
 
-  /** Kills the n-th process of a role and starts another one in its place. */
-  async replace(role: Role, n = 0): Promise<void> {
+  /** Kills the n-th process of a role and starts another one, in its place or `elsewhere`. */
+  async replace(role: Role, n = 0, { elsewhere = false } = {}): Promise<void> {
     const member = this.#of(role, n);
     await member.product.end('SIGKILL');
-    member.product = this.#deployment.start(role);
+    member.product = elsewhere ? this.#deployment.start(role) : this.#deployment.startAgain(member.product);
   }
 
   /** Adds a process. */

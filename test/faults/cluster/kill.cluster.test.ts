@@ -21,6 +21,8 @@ const NODES = Number(process.env['NODES'] ?? 1);
 const BROKER_KILLS = Math.max(2, Math.round(KILLS / 20));
 /** Share of kills that come before the last one's victim is back. */
 const DURING_START = 0.25;
+/** Share of processes that start in a new folder, as on another machine. */
+const ELSEWHERE = 0.5;
 
 const ROLES: readonly Role[] = ['connectors', 'prepare', 'prepare', 'index', 'index', 'query'];
 const VICTIMS = ['connectors', 'prepare', 'index', 'query', 'connect', 'kafka', 'elasticsearch'] as const;
@@ -59,7 +61,7 @@ describe('kill -9 under load, on the real engines', () => {
 
   async function kill(victim: Victim): Promise<void> {
     if (victim === 'connect' || victim === 'kafka' || victim === 'elasticsearch') await killNode(engines[victim]);
-    else await fleet.replace(victim, below(random, fleet.count(victim)));
+    else await fleet.replace(victim, below(random, fleet.count(victim)), { elsewhere: random() < ELSEWHERE });
   }
 
   async function killNode(engine: Engine): Promise<void> {

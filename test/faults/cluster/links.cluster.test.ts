@@ -1,5 +1,9 @@
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, test } from 'vitest';
+import { startConnect } from '../../../deploy/local/connect.ts';
+import { freePort } from '../../../deploy/local/free-port.ts';
+import { startKafka } from '../../../deploy/local/kafka.ts';
 import { startRedis } from '../../../deploy/local/redis.ts';
 import type { Engine } from '../../../deploy/local/engine.ts';
 import { below, seededRandom } from '../../../load-tests/simulator/random.ts';
@@ -15,13 +19,15 @@ import type { Toxic } from '../../support/tcp-proxy-toxics.ts';
 
 /*
  * The links between the product and its engines, each made bad in turn. `SEED=7`; `FAULT_MS=10000` sets how long every fault lasts. Kafka's
- * clients learn the brokers' own addresses and would go past a proxy; the kills of brokers stand for it.
+ * clients learn the brokers' own addresses, so this broker gives the proxy's: the link of Kafka Connect to it is as bad.
  */
 
 const SEED = Number(process.env['SEED'] ?? below(Math.random, 1_000_000));
 const FAULT_MS = Number(process.env['FAULT_MS'] ?? 4_000);
 
-const LINKS = ['elasticsearch', 'redis', 'connect', 'postgres'] as const;
+/** Links that an address in the config decides. */
+const ADDRESSED = ['elasticsearch', 'redis', 'connect', 'postgres'] as const;
+const LINKS = ['kafka', ...ADDRESSED] as const;
 type Link = (typeof LINKS)[number];
 
 const FAULTS: readonly Toxic[] = [
@@ -43,10 +49,12 @@ describe('links that fail', () => {
   beforeAll(async () => {
     process.stdout.write(`SEED=${SEED}\n`);
     const { path } = opened.use(await engineFolder());
-    redis = opened.use(await startRedis({ dir: path }));
-    const engines = { ...sharedEngines(), redis: redis.url };
+    redis = opened.use(await startRedis({ dir: join(path, 'redis') }));
+    const kafka = await brokerBehind(join(path, 'kafka'));
+    const connect = opened.use(await startConnect({ dir: join(path, 'connect'), brokers: kafka }));
+    const engines = { ...sharedEngines(), redis: redis.url, kafka, connect: connect.url };
     const through: Partial<Record<Link, string>> = {};
-    for (const link of LINKS) {
+    for (const link of ADDRESSED) {
       const url = new URL(engines[link].split(',')[0] ?? '');
       const proxy = opened.use(await startTcpProxy({ target: url.host, clock: systemClock, random }));
       proxies.set(link, proxy);
@@ -68,6 +76,15 @@ describe('links that fail', () => {
     await opened[Symbol.asyncDispose]();
   });
 
+  /** A broker that is known by the address of a proxy alone. @returns that address */
+  async function brokerBehind(dir: string): Promise<string> {
+    const port = await freePort();
+    const proxy = opened.use(await startTcpProxy({ target: `127.0.0.1:${port}`, clock: systemClock, random }));
+    proxies.set('kafka', proxy);
+    opened.use(await startKafka({ dir, port, settings: { 'advertised.listeners': `PLAINTEXT://${proxy.address}` } }));
+    return proxy.address;
+  }
+
   const LIMIT_MS = FAULTS.length * (FAULT_MS + STUCK_MS) + CAUGHT_UP_MS;
 
   test.each(LINKS)(
@@ -86,7 +103,7 @@ describe('links that fail', () => {
   );
 
   test(
-    'a Redis that was flushed, holds other types, or is away changes no answer (R43)',
+    'a Redis that was flushed, holds other types, is slow, or is away changes no answer (R43)',
     async () => {
       pages.load();
       const client = new Redis(redis.url);
@@ -95,12 +112,15 @@ describe('links that fail', () => {
       for (const key of await client.keys('*/cache/*')) await client.multi().del(key).lpush(key, 'a list').exec();
       await pages.untilFound('mark-other-types');
       client.disconnect();
+      const slow = await proxies.get('redis')?.add({ kind: 'latency', latencyMs: 2_000 });
+      await pages.untilFound('mark-slow-redis');
+      await slow?.[Symbol.asyncDispose]();
       await redis.kill('SIGKILL');
       await pages.untilFound('mark-without-redis');
       await redis.restart();
       await pages.untilFound('mark-with-redis');
       await world.expectIntact();
     },
-    4 * STUCK_MS + CAUGHT_UP_MS,
+    5 * STUCK_MS + CAUGHT_UP_MS,
   );
 });
