@@ -80,7 +80,7 @@ export function sourceRig(
     },
     content: () => [...replay(log.records).values()],
     state() {
-      const record = log.records.findLast(({ topic }) => topic === CONNECTOR_STATE_TOPIC);
+      const record = log.records.findLast(({ topic, key }) => topic === CONNECTOR_STATE_TOPIC && !key.startsWith('~'));
       return record?.value ? (JSON.parse(Buffer.from(record.value).toString()) as SourceState) : undefined;
     },
   };
