@@ -25,9 +25,9 @@ import { dedupe } from './stages/dedupe.ts';
 import { embed } from './stages/embed.ts';
 import { filterPiiStage } from './stages/filter-pii-stage.ts';
 import { loadPassages } from './stages/load-passages.ts';
+import { PREPARE_GROUP } from './topics.ts';
 import { paceBackfill } from './stages/pace-backfill.ts';
 
-export const PREPARE_GROUP = 'freshet-prepare';
 export const INDEX_GROUP = 'freshet-index';
 
 /**

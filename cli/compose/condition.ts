@@ -4,7 +4,7 @@ import type { Log } from '../../ports/log/log.ts';
 import type { Readiness, SourceCondition } from '../../query-api/deps.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import { DOCUMENTS_TOPIC } from '../../schemas/topics.ts';
-import { PREPARE_GROUP } from '../../pipeline/topology.ts';
+import { PREPARE_GROUP } from '../../pipeline/topics.ts';
 import type { SourceTopics } from './sources.ts';
 
 /** Why the process must not take changes and queries; empty when it may. Being behind is no reason. */

@@ -2,7 +2,7 @@ import type { Offset } from '../../ports/log/log.ts';
 import type { Jobs } from '../../ports/jobs/jobs.ts';
 import type { DeadLetters } from '../../pipeline/dead-letters.ts';
 import { EMBED_GROUP } from '../../pipeline/sinks/deferred-vectors.ts';
-import { PREPARE_GROUP } from '../../pipeline/topology.ts';
+import { PREPARE_GROUP } from '../../pipeline/topics.ts';
 import type { EngineLog } from '../../ports/registry.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import { DOCUMENTS_TOPIC, VECTORS_TOPIC } from '../../schemas/topics.ts';

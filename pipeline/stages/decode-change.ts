@@ -18,6 +18,8 @@ import { readSourceRecords, type SourceRecord } from '../mapping/read-record.ts'
 import { ownChange, sourceOf, type RowChange, type TableCleared } from '../mapping/source-change.ts';
 import { TableLayouts } from '../mapping/table-layouts.ts';
 import { identify, identityOf } from '../records.ts';
+import { PREPARE_GROUP } from '../topics.ts';
+import { WaitingHalves } from './waiting-halves.ts';
 import { Blocked, drop, emit, reject, type Stage, type Verdict } from '../stage.ts';
 
 export interface DecodeChangeOptions {
@@ -30,9 +32,6 @@ export interface DecodeChangeOptions {
   readonly maxDocumentBytes: number;
   readonly clock: Clock;
 }
-
-/** How long the second half of a key change waits for the first, which came through another partition, before it is parked, ms. */
-const RENAME_WAIT_MS = 30_000;
 
 /** A change with the partition it came through, which markers keep. */
 export interface DecodedChange {
@@ -60,18 +59,15 @@ interface Readable {
  * orders them by version, carries unchanged TOASTed columns and renamed documents over from the last version in `freshet.documents`.
  */
 export function decodeChange(options: DecodeChangeOptions): Stage<LogRecord, DecodedChange> {
-  const waiting = new Map<string, number>();
+  const { log, clock } = options;
+  const waiting = new WaitingHalves({ log, clock, group: PREPARE_GROUP });
   const layouts = new TableLayouts(options.log, options.clock);
 
   /** @throws Blocked while the first half of a key change, with the text, has yet to come through its own partition. */
   function awaitFirstHalf({ record, content, leavesOut }: Readable, index: number, earlier: EarlierVersions): void {
     if (content.kind !== 'row' || !content.keyChange || !leavesOut) return;
-    const place = `${record.topic}/${record.partition}/${record.offset}`;
-    const sinceMs = waiting.get(place) ?? options.clock.monotonicMs();
-    const isLong = options.clock.monotonicMs() - sinceMs > RENAME_WAIT_MS;
-    if (earlier.hasFirstHalf(content.keyChange) || isLong) return void waiting.delete(place);
-    waiting.set(place, sinceMs);
-    throw new Blocked(index);
+    if (!earlier.hasFirstHalf(content.keyChange) && waiting.mustWait(record)) throw new Blocked(index);
+    waiting.end(record);
   }
 
   return {
@@ -79,6 +75,7 @@ export function decodeChange(options: DecodeChangeOptions): Stage<LogRecord, Dec
     async run(records, signal) {
       const values = await readSourceRecords(records.map(withinLimit(options)), options.schemaRegistry, signal);
       await layouts.refresh(debeziumSources(values), signal);
+      await waiting.look(signal);
       const read = records.map((record, index) => attempt(() => readable(record, values[index], layouts, options)));
       const earlier = await EarlierVersions.read(lookBack(read), options.log, options.deadLetters, signal);
       return records.map((record, index): Verdict<DecodedChange> => {
