@@ -15,6 +15,8 @@ export interface KafkaOptions {
   readonly port?: number;
   /** Brokers, each a controller too; 1 unless told. With 3, topics have three copies, two of which must have a write. */
   readonly nodes?: number;
+  /** A second listener of the first broker, known to its clients by another address: a proxy's. */
+  readonly behind?: { readonly port: number; readonly address: string };
   /** Broker settings; they win over ours. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly keep?: boolean;
@@ -52,7 +54,7 @@ export async function startKafka(options: KafkaOptions, signal?: AbortSignal): P
   for (const index of ports.keys()) {
     const folder = join(dir, `node-${index}`);
     const file = join(dir, `node-${index}.properties`);
-    const settings = { ...brokerSettings(index, ports, folder), ...options.settings };
+    const settings = { ...brokerSettings(index, ports, folder, options.behind), ...options.settings };
     await writeFile(
       file,
       Object.entries(settings)
@@ -106,18 +108,29 @@ async function clusterIdOf(dir: string): Promise<string> {
   return readFile(file, 'utf8');
 }
 
-function brokerSettings(index: number, ports: readonly NodePorts[], folder: string): Readonly<Record<string, string>> {
+function brokerSettings(
+  index: number,
+  ports: readonly NodePorts[],
+  folder: string,
+  behind: KafkaOptions['behind'],
+): Readonly<Record<string, string>> {
   const copies = String(Math.min(3, ports.length));
   const inSync = String(Math.min(2, ports.length));
   const own = ports[index] ?? { broker: 0, controller: 0 };
+  const second = index === 0 && behind ? behind : undefined;
   return {
     'process.roles': 'broker,controller',
     'node.id': String(index),
     'controller.quorum.voters': ports.map(({ controller }, id) => `${id}@127.0.0.1:${controller}`).join(','),
-    listeners: `PLAINTEXT://127.0.0.1:${own.broker},CONTROLLER://127.0.0.1:${own.controller}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${own.broker}`,
+    listeners: [
+      `PLAINTEXT://127.0.0.1:${own.broker}`,
+      `CONTROLLER://127.0.0.1:${own.controller}`,
+      ...(second ? [`PROXIED://127.0.0.1:${second.port}`] : []),
+    ].join(','),
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${own.broker}${second ? `,PROXIED://${second.address}` : ''}`,
+    'inter.broker.listener.name': 'PLAINTEXT',
     'controller.listener.names': 'CONTROLLER',
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT',
     'log.dirs': folder,
     'default.replication.factor': copies,
     'min.insync.replicas': inSync,

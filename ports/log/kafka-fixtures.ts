@@ -58,6 +58,13 @@ export function cuttableSockets() {
     mend: (): void => {
       isCut = false;
     },
+    /** Connections stay open, and nothing comes through them any more, as when a router forgets them. New ones work. */
+    silence: (): void => {
+      for (const socket of sockets) {
+        socket.removeAllListeners('data');
+        socket.pause();
+      }
+    },
     /** Connections break and may be made again at once. */
     reset: (): void => {
       for (const socket of sockets) socket.destroy(new Error('reset'));

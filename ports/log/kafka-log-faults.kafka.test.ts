@@ -170,6 +170,34 @@ describe('a group whose members come and go', () => {
   });
 });
 
+describe('connections that are cut without a word', () => {
+  it('are given up when nothing comes back, for appends, reads and looks alike', { timeout: 60_000 }, async () => {
+    const sockets = cuttableSockets();
+    const log = await aLog({ socketFactory: sockets.factory, requestTimeoutMs: 2_000, sessionTimeoutMs: 2_000 });
+    await log.append(numbered(3));
+    const reader = log.subscribe(aSubscription());
+    opened.push(reader);
+    const read: LogRecord[] = [];
+    const stop = new AbortController();
+    const reading = drain(reader, read, stop.signal).catch((error: unknown) => error);
+    await vi.waitUntil(() => read.length === 3);
+    sockets.silence();
+    const again = async <T>(attempt: () => Promise<T>): Promise<T> => {
+      try {
+        return await attempt();
+      } catch (error) {
+        expect(error).toBeInstanceOf(LogUnavailable);
+        return again(attempt);
+      }
+    };
+    await again(() => log.append(numbered(3)));
+    expect(await again(() => log.describe(['events']))).toHaveLength(1);
+    expect((await again(() => contents(log, 'events'))).length).toBeGreaterThanOrEqual(6);
+    stop.abort();
+    await reading;
+  });
+});
+
 describe('a process that starts where one was killed', () => {
   it('takes its places at once: nobody waits until the session of the dead one is over', async () => {
     const sockets = cuttableSockets();

@@ -2,6 +2,7 @@ import kafkajs from 'kafkajs';
 import type { Admin, Broker, Cluster, Kafka } from 'kafkajs';
 import type { Logger } from '../../../runtime/logger.ts';
 import type { FilledKafkaLogOptions } from './options.ts';
+import { watchedSockets } from './watched-sockets.ts';
 
 /*
  * kafkajs is CommonJS: its default import is its exports. Its logs are debug to us: whatever goes wrong comes back as an error as well,
@@ -66,7 +67,9 @@ export function kafkaConnection(options: FilledKafkaLogOptions): KafkaConnection
 }
 
 function client(options: FilledKafkaLogOptions, requestTimeout: number): Kafka {
-  const { brokers, clientId, ssl, sasl, socketFactory, logger } = options;
+  const { brokers, clientId, ssl, sasl, socketFactory, logger, clock } = options;
+  // A member that joins hears nothing until all others have: as long as a session.
+  const silentMs = Math.max(options.requestTimeoutMs, options.sessionTimeoutMs) + 1_000;
   return new kafkajs.Kafka({
     brokers: [...brokers],
     clientId,
@@ -77,7 +80,7 @@ function client(options: FilledKafkaLogOptions, requestTimeout: number): Kafka {
     logCreator: () => quietly(logger),
     ...(ssl !== undefined && { ssl }),
     ...(sasl !== undefined && { sasl }),
-    ...(socketFactory !== undefined && { socketFactory }),
+    socketFactory: watchedSockets({ silentMs, clock }, socketFactory),
   });
 }
 
