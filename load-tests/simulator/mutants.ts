@@ -30,14 +30,7 @@ const LOOP: readonly Mutant[] = [
     'I11',
     'pipeline/commits.ts',
     AFTER_CLAIMS,
-    'Promise.all([former])',
-  ),
-  one(
-    'a batch is committed before the claims of the one before it',
-    'I11',
-    'pipeline/commits.ts',
-    AFTER_CLAIMS,
-    'claimed',
+    '(claimed.catch(() => undefined), Promise.all([former]))',
   ),
   one(
     'offset after the next record',
@@ -270,7 +263,7 @@ const INDEX: readonly Mutant[] = [
       {
         file: 'pipeline/sinks/index-documents.ts',
         find: 'const asked = changes.flatMap((change, index)',
-        replace: 'const later = changes.flatMap((change, index)',
+        replace: 'const unused = changes.flatMap((change, index)',
       },
     ],
   },
