@@ -206,12 +206,7 @@ function asFailure(cause: unknown, signal: AbortSignal): FreshetError {
 }
 
 /** Waits before a worker tries something again, longer from try to try or as long as the engine asks. @throws the signal's reason. */
-export async function pause(
-  error: FreshetError,
-  tries: number,
-  options: BisectOptions,
-  signal: AbortSignal,
-): Promise<void> {
+async function pause(error: FreshetError, tries: number, options: BisectOptions, signal: AbortSignal): Promise<void> {
   options.onRetry?.(error);
   const delayMs = Math.max(
     retryDelayMs(Math.min(tries, 20), { minDelayMs: MIN_DELAY_MS, maxDelayMs: MAX_DELAY_MS, random: options.random }),

@@ -1,6 +1,6 @@
 import type { CommitOffset } from '../ports/log/log.ts';
-import { classify } from '../runtime/errors.ts';
-import { pause, type BisectOptions } from './bisect.ts';
+import { retry } from '../runtime/retry.ts';
+import type { BisectOptions } from './bisect.ts';
 import type { Claim } from './stage.ts';
 
 export interface CommitsOptions extends BisectOptions {
@@ -53,18 +53,9 @@ export class Commits {
   }
 
   async #durable(claims: readonly Claim[]): Promise<void> {
-    for (const claim of claims) await this.#untilDone(claim);
-  }
-
-  async #untilDone(claim: Claim): Promise<void> {
-    for (let tries = 1; ; tries++)
-      try {
-        return await claim(this.#signal);
-      } catch (cause) {
-        this.#signal.throwIfAborted();
-        const error = classify(cause);
-        if (error.fate !== 'retry') throw error;
-        await pause(error, tries, this.#options, this.#signal);
-      }
+    const { name } = this.#options;
+    const options = { ...this.#options, operation: `claim positions of the ${name} worker`, attempts: Infinity };
+    for (const claim of claims)
+      await retry(() => claim(this.#signal), { ...options, minDelayMs: 50, maxDelayMs: 10_000 }, this.#signal);
   }
 }

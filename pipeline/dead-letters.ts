@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Log, LogRecord, Offset, RecordPlace } from '../ports/log/log.ts';
+import { pagesOf } from '../ports/log/partitions.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { NotFound, type FreshetError } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -142,13 +143,8 @@ class LoggedDeadLetters implements DeadLetters {
   async *#scan(signal: AbortSignal): AsyncIterable<LogRecord> {
     const { log } = this.#options;
     for (const { partition, earliest, next } of await log.describe([DEAD_LETTERS_TOPIC], signal)) {
-      for (let offset = earliest; offset < next;) {
-        const page = await log.fetch({ topic: DEAD_LETTERS_TOPIC, partition, offset }, SCAN_LIMIT, signal);
-        yield* page;
-        const last = page.at(-1);
-        if (!last) break;
-        offset = (last.offset + 1n) as Offset;
-      }
+      const from = { topic: DEAD_LETTERS_TOPIC, partition, offset: earliest };
+      for await (const page of pagesOf(log, from, next, SCAN_LIMIT, signal)) yield* page;
     }
   }
 

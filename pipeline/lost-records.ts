@@ -1,5 +1,6 @@
 import { Compile } from 'typebox/compile';
-import type { Log, LogRecord, Offset, PartitionState } from '../ports/log/log.ts';
+import type { Log, LogRecord, Offset, PartitionPlace, PartitionState } from '../ports/log/log.ts';
+import { pagesOf } from '../ports/log/partitions.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { RecordsLost } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -69,7 +70,7 @@ class Reread {
       // What was lost came before a record of an epoch that has ended: it has been made up for.
       if (begun && first && (epochOfRecord(first) ?? 0) < begun.epoch) break;
       begun = await this.#begunAfter(await this.#ask(next), signal);
-      const { earliest } = await this.#bounds(signal);
+      const { earliest } = await stateOf(log, this.#lost, signal);
       // Retention may have gone on meanwhile, and have taken of the new epoch, too.
       if (earliest <= next) break;
       next = earliest;
@@ -131,24 +132,14 @@ class Reread {
     }
   }
 
-  async #bounds(signal: AbortSignal): Promise<PartitionState> {
-    const { topic, partition } = this.#lost;
-    const state = (await this.#options.log.describe([topic], signal)).find((one) => one.partition === partition);
-    if (!state) throw new TypeError(`${topic} has no partition ${partition}`);
-    return state;
-  }
-
   /** The first record of an epoch, or the end when there is none yet. */
   async #beginOf(epoch: number, from: Offset, signal: AbortSignal): Promise<Offset> {
+    const { log } = this.#options;
     const { topic, partition } = this.#lost;
-    const { next: end } = await this.#bounds(signal);
-    for (let offset = from; offset < end;) {
-      const records = await this.#options.log.fetch({ topic, partition, offset }, PAGE, signal);
+    const { next: end } = await stateOf(log, this.#lost, signal);
+    for await (const records of pagesOf(log, { topic, partition, offset: from }, end, PAGE, signal)) {
       const found = records.find((record) => (epochOfRecord(record) ?? 0) >= epoch);
       if (found) return found.offset;
-      const last = records.at(-1);
-      if (!last) break;
-      offset = (last.offset + 1n) as Offset;
     }
     return end;
   }
@@ -163,21 +154,17 @@ export function askForVectorsAgain(options: LostRecordsOptions, deferred: Deferr
   return async (lost, signal) => {
     const { partition } = lost;
     metrics.recordsLost.inc({ topic: lost.topic }, Number(lost.next - lost.from));
-    const stateOf = async (topic: string) =>
-      (await log.describe([topic], signal)).find((state) => state.partition === partition);
-    const end = (await stateOf(VECTORS_TOPIC))?.next ?? (lost.next as Offset);
-    const documents = await stateOf(DOCUMENTS_TOPIC);
+    const { next: end } = await stateOf(log, { topic: VECTORS_TOPIC, partition }, signal);
+    const { earliest, next } = await stateOf(log, { topic: DOCUMENTS_TOPIC, partition }, signal);
+    const from = { topic: DOCUMENTS_TOPIC, partition, offset: earliest };
     let asked = 0;
-    for (let offset = documents?.earliest; documents && offset !== undefined && offset < documents.next;) {
-      const records = await log.fetch({ topic: DOCUMENTS_TOPIC, partition, offset }, PAGE, signal);
+    for await (const records of pagesOf(log, from, next, PAGE, signal)) {
       const again = records.flatMap((record) => {
         const version = isMarker(record) ? undefined : versionOf(record);
         return version === undefined ? [] : [{ id: record.key as DocumentId, version, partition }];
       });
       await deferred.append(again, [], signal);
       asked += again.length;
-      const last = records.at(-1);
-      offset = last && ((last.offset + 1n) as Offset);
     }
     logger.error('Retention deleted what asked for vectors; they are asked for again.', {
       partition,
@@ -185,6 +172,12 @@ export function askForVectorsAgain(options: LostRecordsOptions, deferred: Deferr
     });
     return end;
   };
+}
+
+async function stateOf(log: Log, place: PartitionPlace, signal: AbortSignal): Promise<PartitionState> {
+  const state = (await log.describe([place.topic], signal)).find(({ partition }) => partition === place.partition);
+  if (!state) throw new TypeError(`${place.topic} has no partition ${place.partition}`);
+  return state;
 }
 
 /** The epoch of a change or a marker; undefined when it does not say. */

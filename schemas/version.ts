@@ -33,7 +33,7 @@ export function epochOfVersion(version: SourceVersion): number {
 
 /** Whether a version is that of a row that was read, not of a change: it has no position within its epoch. */
 export function isSnapshotVersion(version: SourceVersion): boolean {
-  return (version & ((1n << POSITION_BITS) - 1n)) === 0n;
+  return snapshotVersion(version) === version;
 }
 
 /** The lowest version in the epoch of another one: what rows of its snapshot have. */

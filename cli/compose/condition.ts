@@ -1,6 +1,7 @@
 import type { Histogram } from 'prom-client';
 import type { Connector, ConnectorHealth } from '../../connectors/connector.ts';
 import type { Log } from '../../ports/log/log.ts';
+import { lagOf } from '../../ports/log/partitions.ts';
 import type { Readiness, SourceCondition } from '../../query-api/deps.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import { DOCUMENTS_TOPIC } from '../../schemas/topics.ts';
@@ -46,18 +47,16 @@ export async function conditions(
   signal?: AbortSignal,
 ): Promise<Record<string, SourceCondition>> {
   const partitions = await log.describe([DOCUMENTS_TOPIC, ...sources.flatMap(({ topics }) => topics)], signal);
-  const lagOf = (names: readonly string[], group: string): number =>
-    partitions
-      .filter(({ topic }) => names.includes(topic))
-      .reduce((lag, { earliest, next, groups }) => lag + Number(next - (groups[group] ?? earliest)), 0);
-  const documentsLag = lagOf([DOCUMENTS_TOPIC], indexGroup);
+  const lagIn = (names: readonly string[], group: string): number =>
+    partitions.filter(({ topic }) => names.includes(topic)).reduce((lag, state) => lag + lagOf(state, group), 0);
+  const documentsLag = lagIn([DOCUMENTS_TOPIC], indexGroup);
   const result: Record<string, SourceCondition> = {};
   for (const { source, topics } of sources) {
     const health = connectors.find((connector) => connector.source === source)?.health() ?? elsewhere.get(source);
     result[source] = {
       ...(health && { connected: health.state === 'streaming' || health.state === 'snapshot', state: health.state }),
       ...(health?.reason !== undefined && { reason: health.reason }),
-      lagRecords: lagOf(topics, PREPARE_GROUP) + documentsLag,
+      lagRecords: lagIn(topics, PREPARE_GROUP) + documentsLag,
       freshnessSeconds: await quantiles(metrics.freshness, source),
     };
   }

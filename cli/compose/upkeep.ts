@@ -1,4 +1,5 @@
 import type { Offset } from '../../ports/log/log.ts';
+import { lagOf } from '../../ports/log/partitions.ts';
 import type { Jobs } from '../../ports/jobs/jobs.ts';
 import type { DeadLetters } from '../../pipeline/dead-letters.ts';
 import { EMBED_GROUP } from '../../pipeline/sinks/deferred-vectors.ts';
@@ -54,8 +55,9 @@ export async function scheduleUpkeep({
     everyMs: GAUGES_EVERY_MS,
     async run(signal) {
       const lags = new Map<string, number>();
-      for (const { topic, earliest, next, groups: committed } of await log.describe([...groups.keys()], signal)) {
-        lags.set(topic, (lags.get(topic) ?? 0) + Number(next - (committed[groups.get(topic) ?? ''] ?? earliest)));
+      for (const state of await log.describe([...groups.keys()], signal)) {
+        const { topic } = state;
+        lags.set(topic, (lags.get(topic) ?? 0) + lagOf(state, groups.get(topic) ?? ''));
       }
       for (const [topic, lag] of lags) metrics.lag.set({ group: groups.get(topic) ?? '', topic }, lag);
       metrics.deadLettersOpen.set((await deadLetters.list('open', Number.MAX_SAFE_INTEGER, signal)).length);

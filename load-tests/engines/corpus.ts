@@ -12,6 +12,11 @@ export const TOPIC = tableTopic(SOURCE, 'public', 'articles');
 export const ARCHIVE_TABLE = 'public.archive';
 export const ARCHIVE_TOPIC = tableTopic(SOURCE, 'public', 'archive');
 
+interface Row {
+  readonly title: string;
+  readonly body: string;
+}
+
 const SYLLABLES = 'ba ce di fo gu ha je ki lo mu na pe ri so tu va we xi yo zu'.split(' ');
 
 /** Numbers in [0, 1) from a seed, the same ones each time. */
@@ -48,58 +53,46 @@ export function idOf(n: number): string {
 }
 
 /** Change `lsn` of row `n` as our own connector writes it. */
-export function changeOf(n: number, lsn: number, row: { readonly title: string; readonly body: string }): AppendRecord {
-  const position = formatLsn(BigInt(lsn) as Lsn);
-  const now = systemClock.now();
-  const envelope: Envelope = {
-    op: 'c',
-    before: null,
-    after: { id: String(n), ...row },
-    source: {
-      connector: 'postgresql',
-      name: SOURCE,
-      schema: 'public',
-      table: 'articles',
-      lsn: position,
-      commitLsn: position,
-      ts_ms: now,
-      snapshot: 'false',
-      epoch: 0,
-    },
-    ts_ms: now,
-  };
-  return {
-    topic: TOPIC,
-    key: idOf(n),
-    value: Buffer.from(JSON.stringify(envelope)),
-    headers: { [VERSION_HEADER]: String(envelopeVersion(envelope)) },
-  };
+export function changeOf(n: number, lsn: number, row: Row): AppendRecord {
+  const envelope = envelopeOf(n, row, { op: 'c', table: 'articles', lsn, snapshot: 'false' });
+  return { topic: TOPIC, key: idOf(n), ...carried(envelope) };
 }
 
 /** Row `n` of another table as a snapshot reads it. */
-export function archivedRow(n: number, row: { readonly title: string; readonly body: string }): AppendRecord {
-  const position = formatLsn(0n as Lsn);
+export function archivedRow(n: number, row: Row): AppendRecord {
+  const envelope = envelopeOf(n, row, { op: 'r', table: 'archive', lsn: 0, snapshot: 'true' });
+  const key = documentId({ source: SOURCE, table: ARCHIVE_TABLE, key: [String(n)] });
+  return { topic: ARCHIVE_TOPIC, key, ...carried(envelope) };
+}
+
+function envelopeOf(
+  n: number,
+  row: Row,
+  { op, table, lsn, snapshot }: Pick<Envelope, 'op'> & { table: string; lsn: number; snapshot: 'true' | 'false' },
+): Envelope {
+  const position = formatLsn(BigInt(lsn) as Lsn);
   const now = systemClock.now();
-  const envelope: Envelope = {
-    op: 'r',
+  return {
+    op,
     before: null,
     after: { id: String(n), ...row },
     source: {
       connector: 'postgresql',
       name: SOURCE,
       schema: 'public',
-      table: 'archive',
+      table,
       lsn: position,
       commitLsn: position,
       ts_ms: now,
-      snapshot: 'true',
+      snapshot,
       epoch: 0,
     },
     ts_ms: now,
   };
+}
+
+function carried(envelope: Envelope): Pick<AppendRecord, 'value' | 'headers'> {
   return {
-    topic: ARCHIVE_TOPIC,
-    key: documentId({ source: SOURCE, table: ARCHIVE_TABLE, key: [String(n)] }),
     value: Buffer.from(JSON.stringify(envelope)),
     headers: { [VERSION_HEADER]: String(envelopeVersion(envelope)) },
   };

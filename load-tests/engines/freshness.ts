@@ -1,6 +1,7 @@
 import type { DocumentsRecord } from '../../schemas/document.ts';
 import { DOCUMENTS_TOPIC } from '../../schemas/topics.ts';
 import { systemClock } from '../../runtime/clock.ts';
+import { pagesOf } from '../../ports/log/partitions.ts';
 import { idOf, SOURCE, textOf, TOPIC } from './corpus.ts';
 import { Figures, load, quantile, until, type Scenario } from './measure.ts';
 import { ask, openPlace, type Place } from './place.ts';
@@ -193,16 +194,11 @@ async function timestamps(
 ): Promise<ReadonlyMap<string, number>> {
   const times = new Map<string, number>();
   for (const { partition, earliest, next } of await log.describe([topic])) {
-    for (let offset = earliest; offset < next;) {
-      const records = await log.fetch({ topic, partition, offset }, 1_000);
-      const last = records.at(-1);
-      if (!last) break;
+    for await (const records of pagesOf(log, { topic, partition, offset: earliest }, next, 1_000))
       for (const record of records) {
         const id = record.value ? idIn(Buffer.from(record.value).toString()) : undefined;
         if (id !== undefined && wanted.has(id)) times.set(id, record.timestamp);
       }
-      offset = (last.offset + 1n) as typeof offset;
-    }
   }
   return times;
 }

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { Agent, request } from 'node:http';
-import type { Offset } from '../../ports/log/log.ts';
+import { pagesOf } from '../../ports/log/partitions.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { hookTopic } from '../../schemas/topics.ts';
 import { SOURCE, textOf } from './corpus.ts';
@@ -134,15 +134,10 @@ async function lostByKill(place: Place, hooks: RoleProcess, url: string, count: 
   const topic = hookTopic(SOURCE);
   const missing = new Set(accepted);
   for (const { partition, earliest, next } of await place.log.describe([topic]))
-    for (let offset = earliest; offset < next;) {
-      const records = await place.log.fetch({ topic, partition, offset }, 5_000);
+    for await (const records of pagesOf(place.log, { topic, partition, offset: earliest }, next, 5_000))
       for (const { value } of records) {
-        const id = value && /"key":"?(msg_[^"]+)"|(msg_[0-9a-f-]{36})/.exec(Buffer.from(value).toString());
-        if (id) missing.delete(id[1] ?? id[2] ?? '');
+        const [id] = (value && /msg_[0-9a-f-]{36}/.exec(Buffer.from(value).toString())) ?? [];
+        if (id !== undefined) missing.delete(id);
       }
-      const last = records.at(-1);
-      if (!last) break;
-      offset = (last.offset + 1n) as Offset;
-    }
   return missing.size;
 }

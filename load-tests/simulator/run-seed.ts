@@ -3,6 +3,7 @@ import { openSqliteDocumentStore } from '../../ports/document-store/sqlite-docum
 import { hashEmbedder } from '../../ports/embedder/hash-embedder.ts';
 import { openSqliteLog } from '../../ports/log/sqlite-log.ts';
 import type { Log } from '../../ports/log/log.ts';
+import { nextOf } from '../../ports/log/partitions.ts';
 import { deadLettersIn } from '../../pipeline/dead-letters.ts';
 import { createPiiPolicy } from '../../pipeline/pii/policy.ts';
 import { pipelineTopics } from '../../pipeline/topics.ts';
@@ -248,7 +249,7 @@ async function drained(log: Log): Promise<boolean> {
     [VECTORS_TOPIC]: 'freshet-embed',
   };
   return (await log.describe(Object.keys(groups))).every(
-    ({ topic, earliest, next, groups: committed }) => (committed[groups[topic] ?? ''] ?? earliest) >= next,
+    (state) => nextOf(state, groups[state.topic] ?? '') >= state.next,
   );
 }
 

@@ -5,27 +5,25 @@ import type {
   StoredDocument,
   WriteOutcome,
 } from '../../ports/document-store/document-store.ts';
-import type { Clock } from '../../runtime/clock.ts';
 import { classify } from '../../runtime/errors.ts';
-import type { Metrics } from '../../runtime/metrics.ts';
 import type { Watermark } from '../../schemas/marker.ts';
 import type { Embedding } from '../embedding.ts';
 import type { Sink, Written } from '../stage.ts';
 import { textsOf } from '../stages/embed.ts';
 import type { VectorsWanted } from '../stages/load-passages.ts';
+import { observeFreshness, type FreshnessOptions } from './observe-freshness.ts';
 
-export interface AttachOptions {
+export interface AttachOptions extends FreshnessOptions {
   readonly store: DocumentStore;
   readonly embedding: Embedding;
-  readonly clock: Clock;
-  readonly metrics: Metrics;
 }
 
 /**
  * Computes the vectors that were deferred and attaches them, document by document, to exactly the version they were asked for.
  * An error of the embedder concerns the batch: the worker repeats it, or finds the one text that the model will not take.
  */
-export function attachVectors({ store, embedding, clock, metrics }: AttachOptions): Sink<VectorsWanted> {
+export function attachVectors(options: AttachOptions): Sink<VectorsWanted> {
+  const { store, embedding } = options;
   return {
     name: 'attach-vectors',
     async write(wanted, signal, later) {
@@ -46,7 +44,11 @@ export function attachVectors({ store, embedding, clock, metrics }: AttachOption
       );
       writes.forEach(({ index }, place) => results.set(index, written(outcomes[place])));
       observeFreshness(
-        writes.flatMap(({ document }, place) => (outcomes[place]?.kind === 'applied' ? [document] : [])),
+        writes.flatMap(({ document: { source, committedAt } }, place) =>
+          outcomes[place]?.kind === 'applied' ? [{ source: source.name, committedAt }] : [],
+        ),
+        'complete',
+        options,
         signal,
       );
       const positions = wanted.flatMap((one) => (one.kind === 'reached' ? [positionOf(one.watermark)] : []));
@@ -54,18 +56,6 @@ export function attachVectors({ store, embedding, clock, metrics }: AttachOption
       return wanted.map((_, index) => results.get(index) ?? { kind: 'written', outcome: 'passed' });
     },
   };
-
-  function observeFreshness(documents: readonly StoredDocument[], signal: AbortSignal): void {
-    if (documents.length === 0) return;
-    store.searchable(signal).then(
-      () => {
-        const now = clock.now();
-        for (const { source, committedAt } of documents)
-          metrics.freshness.observe({ source: source.name, level: 'complete' }, Math.max(0, now - committedAt) / 1000);
-      },
-      () => undefined, // nothing waits for it
-    );
-  }
 }
 
 function written(outcome: WriteOutcome | undefined): Written {

@@ -1,5 +1,6 @@
 import type { AdvancePosition } from '../../ports/document-store/document-store.ts';
 import type { AppendRecord, Log } from '../../ports/log/log.ts';
+import { nextOf } from '../../ports/log/partitions.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { DeferredVectors, VectorsRecord } from '../../schemas/deferred-vectors.ts';
 import type { DocumentId } from '../../schemas/ids.ts';
@@ -70,7 +71,7 @@ export function deferredQueue(log: Log, clock: Clock): DeferredQueue {
       if (behind && clock.monotonicMs() - lookedAt < LOOK_EVERY_MS) return true;
       lookedAt = clock.monotonicMs();
       const partitions = await log.describe([VECTORS_TOPIC], signal);
-      behind = partitions.some(({ earliest, next, groups }) => (groups[EMBED_GROUP] ?? earliest) < next);
+      behind = partitions.some((state) => nextOf(state, EMBED_GROUP) < state.next);
       return behind;
     },
   };

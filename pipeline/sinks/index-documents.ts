@@ -1,21 +1,18 @@
 import type { DocumentStore, DocumentWrite, WriteOutcome } from '../../ports/document-store/document-store.ts';
-import { positionNumber } from '../../ports/document-store/lane-positions.ts';
-import type { Clock } from '../../runtime/clock.ts';
-import { classify, DocumentRefused, StoreUnavailable } from '../../runtime/errors.ts';
-import type { Metrics } from '../../runtime/metrics.ts';
+import { positionFault } from '../../ports/document-store/lane-positions.ts';
+import { classify, StoreUnavailable } from '../../runtime/errors.ts';
 import type { Lineage } from '../../schemas/document.ts';
 import { isSnapshotVersion } from '../../schemas/version.ts';
 import type { Sink, Written } from '../stage.ts';
 import type { EmbeddedChange, EmbeddedContent } from '../stages/embed.ts';
 import type { DeferredDocument, DeferredQueue, PassedPosition } from './deferred-vectors.ts';
+import { observeFreshness, type FreshChange, type FreshnessOptions } from './observe-freshness.ts';
 
-export interface IndexSinkOptions {
+export interface IndexSinkOptions extends FreshnessOptions {
   readonly store: DocumentStore;
   readonly deferred: DeferredQueue;
   readonly chunker: string;
   readonly embedderFingerprint: string;
-  readonly clock: Clock;
-  readonly metrics: Metrics;
 }
 
 interface Planned {
@@ -29,7 +26,7 @@ interface Planned {
  * after their documents are stored, or the asking could overtake them.
  */
 export function indexDocuments(options: IndexSinkOptions): Sink<EmbeddedChange> {
-  const { store, deferred, clock, metrics } = options;
+  const { store, deferred } = options;
   return {
     name: 'index-documents',
     async write(changes, signal, later) {
@@ -67,29 +64,12 @@ export function indexDocuments(options: IndexSinkOptions): Sink<EmbeddedChange> 
       signal,
     );
     planned.forEach(({ index, write }, place) => settle(results, index, write, outcomes[place]));
-    observeFreshness(liveChanges(planned, outcomes), signal);
-  }
-
-  /** Asks for changes to be found soon, and sees when they are; nothing waits for it. Rows of a backfill are found when the index comes to it. */
-  function observeFreshness(changes: readonly LiveChange[], signal: AbortSignal): void {
-    if (changes.length === 0) return;
-    store.searchable(signal).then(
-      () => {
-        const now = clock.now();
-        for (const { source, committedAt } of changes)
-          metrics.freshness.observe({ source, level: 'searchable' }, Math.max(0, now - committedAt) / 1000);
-      },
-      () => undefined, // whoever claims a position meets the same failure, and waits
-    );
+    observeFreshness(liveChanges(planned, outcomes), 'searchable', options, signal);
   }
 }
 
-interface LiveChange {
-  readonly source: string;
-  readonly committedAt: number;
-}
-
-function liveChanges(written: readonly Planned[], outcomes: readonly WriteOutcome[]): readonly LiveChange[] {
+/** Without the rows of a backfill: they are found when the index comes to it. */
+function liveChanges(written: readonly Planned[], outcomes: readonly WriteOutcome[]): readonly FreshChange[] {
   return written.flatMap(({ write }, place) => {
     const change =
       write.kind === 'replace' ? write.document : write.kind === 'touch' || write.kind === 'remove' ? write : undefined;
@@ -120,8 +100,8 @@ function readablePositions(changes: readonly EmbeddedChange[], results: Map<numb
   return changes.flatMap((change, index) => {
     if (change.kind !== 'ready' || change.write.kind !== 'advance') return [];
     const { write: advance, partition } = change;
-    if (positionNumber(advance.position) !== undefined) return [{ advance, partition }];
-    const error = new DocumentRefused(`a position of source ${advance.source} is neither an LSN nor a number`);
+    const error = positionFault(advance);
+    if (!error) return [{ advance, partition }];
     results.set(index, { kind: 'reject', error });
     return [];
   });

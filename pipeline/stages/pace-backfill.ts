@@ -1,4 +1,5 @@
 import type { Log, LogRecord, PartitionState } from '../../ports/log/log.ts';
+import { lagOf, nextOf } from '../../ports/log/partitions.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { BACKFILL_HEADER, DOCUMENTS_TOPIC } from '../../schemas/topics.ts';
 import { isSnapshotVersion } from '../../schemas/version.ts';
@@ -84,11 +85,10 @@ class Backlog {
     return [...names]
       .filter((name) => name.startsWith(this.#options.indexGroup))
       .map((name) => {
-        const places = partitions.map(({ groups, earliest, next }) => ({ next, at: groups[name] ?? earliest }));
         return {
           name,
-          lag: places.reduce((sum, { next, at }) => sum + Number(next - at), 0),
-          done: places.reduce((sum, { at }) => sum + Number(at), 0),
+          lag: partitions.reduce((sum, state) => sum + lagOf(state, name), 0),
+          done: partitions.reduce((sum, state) => sum + Number(nextOf(state, name)), 0),
         };
       });
   }

@@ -1,4 +1,5 @@
 import type { Log, LogRecord, Offset } from '../../ports/log/log.ts';
+import { nextOf } from '../../ports/log/partitions.ts';
 import type { Clock } from '../../runtime/clock.ts';
 
 export interface WaitingHalvesOptions {
@@ -50,7 +51,7 @@ export class WaitingHalves {
     for (const wait of overdue) {
       const others = states
         .filter(({ topic, partition }) => topic === wait.topic && partition !== wait.partition)
-        .map(({ partition, next, earliest, groups }) => ({ partition, next, at: groups[group] ?? earliest }));
+        .map((state) => ({ partition: state.partition, next: state.next, at: nextOf(state, group) }));
       const ends = (wait.ends ??= new Map(others.map(({ partition, next }) => [partition, next])));
       const committed = others.reduce((sum, { at }) => sum + at, 0n);
       if (committed !== wait.committed) wait.movedMs = now;

@@ -1,3 +1,4 @@
+import { DocumentRefused } from '../../runtime/errors.ts';
 import { parseLsn } from '../../schemas/lsn.ts';
 import type { AdvancePosition } from './document-store.ts';
 
@@ -23,6 +24,12 @@ export interface LaneRow extends Place {
 /** A position as a number: an LSN, or decimal digits. Undefined when it is neither. */
 export function positionNumber(position: string): bigint | undefined {
   return parseLsn(position) ?? (/^\d{1,40}$/.test(position) ? BigInt(position) : undefined);
+}
+
+/** Why no store could compare a position with another; undefined when it can. */
+export function positionFault({ source, position }: AdvancePosition): DocumentRefused | undefined {
+  if (positionNumber(position) !== undefined) return undefined;
+  return new DocumentRefused(`a position of source ${source} is neither an LSN nor a number`);
 }
 
 /** Positive when `a` is later: first by epoch, then by position as a number, never as text (`F/FFFFFFFF` is before `10/0`). */

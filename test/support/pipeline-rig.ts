@@ -4,6 +4,7 @@ import { hashEmbedder } from '../../ports/embedder/hash-embedder.ts';
 import { openSqliteDocumentStore } from '../../ports/document-store/sqlite-document-store.ts';
 import { openSqliteLog } from '../../ports/log/sqlite-log.ts';
 import type { LogRecord } from '../../ports/log/log.ts';
+import { nextOf } from '../../ports/log/partitions.ts';
 import { deadLettersIn } from '../../pipeline/dead-letters.ts';
 import { createPiiPolicy } from '../../pipeline/pii/policy.ts';
 import { pipelineTopics } from '../../pipeline/topics.ts';
@@ -83,7 +84,7 @@ export async function pipelineRig({
       };
       const isBehind = async (): Promise<boolean> =>
         (await log.describe(Object.keys(groups))).some(
-          (one) => (one.groups[groups[one.topic] ?? ''] ?? one.earliest) < one.next,
+          (state) => nextOf(state, groups[state.topic] ?? '') < state.next,
         );
       while (await isBehind()) await clock.sleep(2);
     },

@@ -1,7 +1,6 @@
-import { DocumentRefused } from '../../../runtime/errors.ts';
 import type { SourceVersion } from '../../../schemas/version.ts';
 import type { AdvancePosition, SourceProgress, WriteOutcome } from '../document-store.ts';
-import { comparePlaces, positionNumber, reportLane, type LaneRow, type Level, type Place } from '../lane-positions.ts';
+import { comparePlaces, positionFault, reportLane, type LaneRow, type Level, type Place } from '../lane-positions.ts';
 import { stale } from './decide-writes.ts';
 import { positionsId, SOURCES_ID, type StateRecords } from './state-records.ts';
 
@@ -39,9 +38,8 @@ export class Positions {
    */
   async advance(writes: readonly AdvancePosition[], signal?: AbortSignal): Promise<WriteOutcome[]> {
     const outcomes = writes.map((write): WriteOutcome => {
-      if (positionNumber(write.position) !== undefined) return stale(0n as SourceVersion);
-      const error = new DocumentRefused(`a position of source ${write.source} is neither an LSN nor a number`);
-      return { kind: 'refused', error };
+      const error = positionFault(write);
+      return error ? { kind: 'refused', error } : stale(0n as SourceVersion);
     });
     for (const source of new Set(writes.map((write) => write.source))) {
       const places = writes.flatMap((write, i) =>

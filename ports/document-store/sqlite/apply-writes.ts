@@ -20,7 +20,7 @@ import type { Positions } from './positions.ts';
 import { MAX_PASSAGES } from './schema.ts';
 import { documentFault, vectorsFault } from '../document-fault.ts';
 import { isName } from '../is-name.ts';
-import { positionNumber } from '../lane-positions.ts';
+import { positionFault } from '../lane-positions.ts';
 
 /**
  * Passages that one transaction writes: about 30 ms of one core. Between two, the event loop runs. Smaller slices leave more
@@ -128,10 +128,11 @@ export class WriteApplier {
         if (this.#floors.ask(write) === 'stale') return stale(this.#floors.floor(source, table));
         return APPLIED;
       }
-      case 'advance':
-        if (positionNumber(write.position) === undefined)
-          return refused(new DocumentRefused(`a position of source ${write.source} is neither an LSN nor a number`));
+      case 'advance': {
+        const error = positionFault(write);
+        if (error) return refused(error);
         return this.#positions.advance(write) ? APPLIED : stale(0n as SourceVersion);
+      }
     }
   }
 
