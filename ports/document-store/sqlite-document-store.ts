@@ -1,14 +1,11 @@
-import { getLoadablePath } from 'sqlite-vec';
 import type { Clock } from '../../runtime/clock.ts';
-import { EmbeddingInvalid, StoreUnavailable } from '../../runtime/errors.ts';
 import { silentLogger, type Logger } from '../../runtime/logger.ts';
 import type { DocumentId } from '../../schemas/ids.ts';
-import { Sqlite, type Statement } from '../sqlite.ts';
+import type { Sqlite, Statement } from '../sqlite.ts';
 import type {
   DocumentStore,
   DocumentSummary,
   DocumentWrite,
-  Hit,
   ListRequest,
   SourceProgress,
   StoredDocument,
@@ -18,56 +15,43 @@ import type {
   WriteOutcome,
 } from './document-store.ts';
 import { WriteApplier } from './sqlite/apply-writes.ts';
+import { openIndexFile, type IndexFile } from './sqlite/open-index-file.ts';
 import { Positions } from './sqlite/positions.ts';
 import { DocumentReads } from './sqlite/read-documents.ts';
-import { createSchema, PAGE_BYTES } from './sqlite/schema.ts';
 import { isName } from './is-name.ts';
-import { SearchLegs, type Ranked } from './sqlite/search-legs.ts';
+import { SearchSession } from './sqlite/search-session.ts';
+import { SearchThread } from './sqlite/search-thread.ts';
+import type { Searcher } from './sqlite/searcher.ts';
 import { WordSegments } from './sqlite/word-segments.ts';
 
-/** Where the index lies and how long its vectors are. */
-export interface SqliteDocumentStoreOptions {
-  /** A file, whose folder is created; or `:memory:`. */
-  readonly path: string;
-  /** Length of every vector. */
-  readonly dimensions: number;
+/** Where the index lies and how long its vectors are; whose clock it waits by. */
+export interface SqliteDocumentStoreOptions extends IndexFile {
   readonly clock: Clock;
   readonly logger?: Logger;
-  /** Largest size of the file, bytes; a write that would exceed it is a StorageFailed. The disk is the limit when absent. */
-  readonly maxBytes?: number;
 }
 
-const REMEDY = 'Stop freshet and delete the folder of the index: it is built again from the log.';
-
-/** The index in one SQLite file: FTS5 for the words, an exact scan for the vectors. */
+/**
+ * The index in one SQLite file: FTS5 for the words, a scan of codes and an exact comparison for the vectors. Writes and reads by id run
+ * here, searches in a thread of their own.
+ */
 export class SqliteDocumentStore implements DocumentStore {
   readonly #db: Sqlite;
-  readonly #dimensions: number;
   readonly #positions: Positions;
   readonly #writes: WriteApplier;
   readonly #reads: DocumentReads;
-  readonly #legs: SearchLegs;
+  readonly #searcher: Searcher;
   readonly #words: WordSegments;
   readonly #counts: Statement<{ source: string; documents: bigint; passages: bigint; vectors: bigint }>;
   #writing: Promise<unknown> = Promise.resolve();
 
   constructor(options: SqliteDocumentStoreOptions) {
-    const { path, dimensions, clock, logger = silentLogger, maxBytes } = options;
-    const db = new Sqlite({
-      path,
-      pageBytes: PAGE_BYTES,
-      ...(maxBytes !== undefined && { maxBytes }),
-      remedy: REMEDY,
-      busy: (message, cause) => new StoreUnavailable(message, cause),
-    });
-    db.loadExtension(getLoadablePath());
-    createSchema(db, dimensions);
+    const { dimensions, clock, logger = silentLogger } = options;
+    const db = openIndexFile(options);
     this.#db = db;
-    this.#dimensions = dimensions;
     this.#positions = new Positions(db);
     this.#writes = new WriteApplier(db, clock, dimensions, this.#positions);
     this.#reads = new DocumentReads(db);
-    this.#legs = new SearchLegs(db);
+    this.#searcher = searcherOf(db, options);
     this.#words = new WordSegments(db, clock);
     this.#counts = db.prepare('SELECT source, documents, passages, vectors FROM counts ORDER BY source');
     logger.debug('The index is open.', { dimensions });
@@ -91,17 +75,8 @@ export class SqliteDocumentStore implements DocumentStore {
     );
   }
 
-  async search(query: StoreQuery, signal?: AbortSignal): Promise<StoreReply> {
-    signal?.throwIfAborted();
-    const { scope, lexical, dense } = query;
-    if (dense && dense.vector.length !== this.#dimensions)
-      throw new EmbeddingInvalid(
-        `the vector of the query has ${dense.vector.length} dimensions, not ${this.#dimensions}`,
-      );
-    return this.#db.snapshot(() => ({
-      lexical: this.#hits(lexical ? this.#legs.lexical(scope, lexical) : []),
-      dense: this.#hits(dense ? this.#legs.dense(scope, dense) : []),
-    }));
+  search(query: StoreQuery, signal?: AbortSignal): Promise<StoreReply> {
+    return this.#searcher.search(query, signal);
   }
 
   async vectors(vectorKeys: readonly string[], signal?: AbortSignal): Promise<readonly (Float32Array | undefined)[]> {
@@ -156,12 +131,22 @@ export class SqliteDocumentStore implements DocumentStore {
   /** Waits for the writes that were made, and closes the file. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#writing;
+    await this.#searcher.close();
     this.#db.close();
   }
+}
 
-  #hits(ranked: readonly Ranked[]): Hit[] {
-    return ranked.flatMap(({ passage, score }) => this.#reads.hit(passage, score) ?? []);
-  }
+/** A thread can only be of a compiled program: from source, and in memory, searches run here. */
+function searcherOf(db: Sqlite, options: IndexFile): Searcher {
+  if (!db.isMemory && import.meta.url.endsWith('.js')) return new SearchThread(options);
+  const session = new SearchSession(db, options.dimensions);
+  return {
+    async search(query, signal) {
+      signal?.throwIfAborted();
+      return session.search(query);
+    },
+    close: async () => undefined,
+  };
 }
 
 /** @throws StorageFailed when the file is damaged, of another format or model, or cannot be opened. */

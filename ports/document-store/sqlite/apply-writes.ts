@@ -100,11 +100,11 @@ export class WriteApplier {
     try {
       return this.#db.savepoint(() => {
         const outcome = this.#apply(write);
-        this.#rows.flushWords();
+        this.#rows.flush();
         return outcome;
       });
     } catch (error) {
-      this.#rows.forgetWords();
+      this.#rows.forget();
       if (error instanceof FreshetError || !this.#db.isTransaction) throw error;
       this.#counts.clear();
       for (const [source, change] of before) this.#counts.set(source, change);
@@ -230,9 +230,9 @@ export class WriteApplier {
   #transaction<T>(work: () => T, durability: 'durable' | 'lazy'): T {
     return this.#db.transaction(() => {
       this.#counts.clear();
-      this.#rows.forgetWords();
+      this.#rows.forget();
       const result = work();
-      this.#rows.flushWords();
+      this.#rows.flush();
       for (const [source, { documents, passages, vectors }] of this.#counts)
         this.#addCounts.run(source, documents, passages, vectors);
       return result;

@@ -6,6 +6,8 @@ import { comparable, filterValues } from '../filter-value.ts';
 import { isName } from '../is-name.ts';
 import { passageNumber, type DocumentNumber } from './schema.ts';
 import { encodeText } from './stored-text.ts';
+import { bytesOf } from './stored-vector.ts';
+import { VectorChanges } from './vector-changes.ts';
 
 /** The part of a document that no condition looks at, as JSON: it keeps every string as it is. */
 export interface Shown {
@@ -34,7 +36,7 @@ const HEAD = 'number, version, deleted, source, tenant, passages, vectors, conte
 
 /**
  * Puts documents into their tables and takes them out. Knows nothing of versions: whoever calls has compared them.
- * The full-text rows are written by `flushWords` before the transaction ends: FTS5 starts a new segment whenever a row number goes
+ * The full-text rows are written by `flush` before the transaction ends: FTS5 starts a new segment whenever a row number goes
  * back, so that deletes and inserts in turn cost five times as much as all deletes and then all inserts.
  */
 export class DocumentRows {
@@ -53,10 +55,13 @@ export class DocumentRows {
   readonly #deleteWords: Statement<object>;
   readonly #deleteByNumber: readonly Statement<object>[];
   readonly #deleteByPassage: readonly Statement<object>[];
+  readonly #vectorChanges: VectorChanges;
+  readonly #vectorsChanged = new Set<DocumentNumber>();
   readonly #wordsToDelete: bigint[] = [];
   readonly #wordsToInsert = new Map<bigint, readonly [title: string, headings: string, text: string]>();
 
   constructor(db: Sqlite) {
+    this.#vectorChanges = new VectorChanges(db);
     this.#head = db.prepare(`SELECT ${HEAD} FROM documents WHERE id = ?`);
     this.#below = db.prepare(
       `SELECT id, ${HEAD} FROM documents WHERE id >= ? AND id < ? AND version < ? ORDER BY id LIMIT ?`,
@@ -133,6 +138,7 @@ export class DocumentRows {
       const vector = vectors[ordinal];
       if (vector) this.#insertVector.run(passage, bytesOf(vector));
     }
+    if (vectors.some((vector) => vector !== undefined)) this.#vectorsChanged.add(number);
     for (const group of acl ?? []) if (isName(group)) this.#insertReader.run(number, group);
     for (const [name, value] of Object.entries(metadata))
       for (const [i, field] of filterValues(value).entries())
@@ -180,11 +186,14 @@ export class DocumentRows {
       this.#insertVector.run(passage, bytesOf(vector));
       added++;
     }
-    if (added > 0) this.#addVectors.run(added, number);
+    if (added === 0) return 0;
+    this.#addVectors.run(added, number);
+    this.#vectorsChanged.add(number);
     return added;
   }
 
-  delete({ number, passages }: Head): void {
+  delete({ number, passages, vectors }: Head): void {
+    if (vectors > 0n) this.#vectorsChanged.add(number);
     const count = Number(passages);
     for (let ordinal = 0; ordinal < count; ordinal++) {
       const passage = passageNumber(number, ordinal);
@@ -196,15 +205,17 @@ export class DocumentRows {
     for (const statement of this.#deleteByNumber) statement.run(number);
   }
 
-  /** Writes what is left to write of the full-text rows; call it before the transaction ends. */
-  flushWords(): void {
+  /** Writes what is left to write; call it before the transaction ends. */
+  flush(): void {
+    for (const document of this.#vectorsChanged) this.#vectorChanges.add(document);
     for (const passage of this.#wordsToDelete) this.#deleteWords.run(passage);
     for (const [passage, texts] of this.#wordsToInsert) this.#insertWords.run(passage, ...texts);
-    this.forgetWords();
+    this.forget();
   }
 
   /** Drops it, when the transaction or the savepoint is undone. */
-  forgetWords(): void {
+  forget(): void {
+    this.#vectorsChanged.clear();
     this.#wordsToDelete.length = 0;
     this.#wordsToInsert.clear();
   }
@@ -217,8 +228,4 @@ export class DocumentRows {
 /** A NUL would end the text for the tokenizer. */
 function searchable(text: string): string {
   return text.includes('\0') ? text.replaceAll('\0', ' ') : text;
-}
-
-function bytesOf(vector: Float32Array): Uint8Array {
-  return new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength);
 }

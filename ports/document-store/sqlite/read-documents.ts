@@ -7,6 +7,7 @@ import type { Shown } from './document-rows.ts';
 import { idRange } from './floors.ts';
 import { ORDINAL_BITS, passageNumber } from './schema.ts';
 import { decodeText } from './stored-text.ts';
+import { floatsOf } from './stored-vector.ts';
 
 interface DocumentRow {
   readonly number: bigint;
@@ -107,7 +108,7 @@ export class DocumentReads {
   }
 
   vectorByKey(vectorKey: string): Float32Array | undefined {
-    return floats(this.#vectorByKey.get(vectorKey)?.vector);
+    return floats(this.#vectorByKey.get(vectorKey));
   }
 
   hit(passage: bigint, score: number): Hit | undefined {
@@ -149,7 +150,7 @@ export class DocumentReads {
     return this.#passages.all(passageNumber(number, 0), passageNumber(number, Number(ORDINAL_MASK))).map((row) => ({
       ...passageOf(id, row.number, row, text.slice(Number(row.start), Number(row.end))),
       hasVector: row.has_vector === 1n,
-      vector: withVectors && row.has_vector === 1n ? floats(this.#vector.get(row.number)?.vector) : undefined,
+      vector: withVectors && row.has_vector === 1n ? floats(this.#vector.get(row.number)) : undefined,
     }));
   }
 }
@@ -174,6 +175,6 @@ function passageOf(
 }
 
 /** A copy, because the bytes need not lie at a multiple of four. */
-function floats(bytes: Uint8Array | undefined): Float32Array | undefined {
-  return bytes && new Float32Array(Uint8Array.from(bytes).buffer);
+function floats(row: { readonly vector: Uint8Array } | undefined): Float32Array | undefined {
+  return row && floatsOf(row.vector);
 }

@@ -17,10 +17,16 @@ export function passageNumber(document: DocumentNumber, ordinal: number): bigint
   return (document << ORDINAL_BITS) | BigInt(ordinal);
 }
 
-const SCHEMA_VERSION = 1n;
+const SCHEMA_VERSION = 2n;
 
 /** 8 kB pages hold five vectors of 384 dimensions with 6 % waste; of 4 kB pages a quarter would stay empty. */
 export const PAGE_BYTES = 8_192;
+
+/** Since format 2. */
+const VECTOR_CHANGES = `
+-- Documents whose vectors have changed, in the order of their transactions.
+CREATE TABLE vector_changes (sequence INTEGER PRIMARY KEY, document INTEGER NOT NULL);
+`;
 
 const SCHEMA = `
 -- Documents and tombstones. is_open: no ACL, every member of the tenant may read it. shown: JSON of what results show.
@@ -57,6 +63,8 @@ CREATE TABLE passages (
 CREATE INDEX passages_vector_key ON passages (vector_key);
 
 CREATE TABLE vectors (number INTEGER PRIMARY KEY, vector BLOB NOT NULL);
+
+${VECTOR_CHANGES}
 
 CREATE VIRTUAL TABLE words USING fts5 (
   title, headings, text,
@@ -121,9 +129,10 @@ export function createSchema(db: Sqlite, dimensions: number): void {
     db.transaction(() => {
       const found = version.get()?.user_version; // another process may have been first
       if (found === SCHEMA_VERSION) return;
+      if (found === 1n) return db.exec(`${VECTOR_CHANGES} PRAGMA user_version = ${SCHEMA_VERSION};`);
       if (found !== 0n)
         throw new StorageFailed(
-          `the index has format ${found}, this version of freshet reads ${SCHEMA_VERSION}; ${REBUILD}`,
+          `the index has format ${found}, this version of freshet reads up to ${SCHEMA_VERSION}; ${REBUILD}`,
         );
       db.exec(SCHEMA);
       db.prepare(`INSERT INTO settings (name, value) VALUES ('dimensions', ?)`).run(dimensions);

@@ -13,20 +13,15 @@ export interface Condition {
  * What a document must fulfil to be seen: alive, of the tenant, readable by one of the groups, and passing the filter. Fails
  * closed: an empty set of groups sees documents without an ACL only, an empty list of values matches nothing.
  */
-export function scopeCondition({ principal, filter }: SearchScope): Condition {
+export function scopeCondition(scope: SearchScope): Condition {
+  const { principal, filter } = scope;
   const parts: string[] = ['d.deleted = 0', 'd.tenant = ?'];
   const values: SqlValue[] = [principal.tenant];
-  if (!isName(principal.tenant) || principal.tenant === '') parts.push('FALSE');
+  if (!isScope(scope)) parts.push('FALSE');
 
-  const groups = [...new Set(principal.groups)].filter(isName);
-  if (groups.length === 0) parts.push('d.is_open = 1');
-  else {
-    const marks = groups.map(() => '?').join(', ');
-    parts.push(
-      `(d.is_open = 1 OR EXISTS (SELECT 1 FROM readers r WHERE r.document = d.number AND r.name IN (${marks})))`,
-    );
-    values.push(...groups);
-  }
+  const readable = readableBy(principal.groups);
+  parts.push(readable ? `(d.is_open = 1 OR ${readable.sql})` : 'd.is_open = 1');
+  values.push(...(readable?.values ?? []));
 
   for (const [name, wanted] of Object.entries(filter)) {
     const condition = fieldCondition(wanted);
@@ -34,6 +29,32 @@ export function scopeCondition({ principal, filter }: SearchScope): Condition {
     values.push(comparable(name), ...condition.values);
   }
   return { sql: parts.join(' AND '), values };
+}
+
+/** Whether anything can lie within a scope. */
+export function isScope({ principal: { tenant } }: SearchScope): boolean {
+  return isName(tenant) && tenant !== '';
+}
+
+/** What a document with an ACL must fulfil to be seen, whatever the filter says; undefined when none can be. */
+export function closedCondition({ tenant, groups }: SearchScope['principal']): Condition | undefined {
+  const readable = readableBy(groups);
+  return (
+    readable && {
+      sql: `d.deleted = 0 AND d.tenant = ? AND d.is_open = 0 AND ${readable.sql}`,
+      values: [tenant, ...readable.values],
+    }
+  );
+}
+
+function readableBy(all: readonly string[]): Condition | undefined {
+  const groups = [...new Set(all)].filter(isName);
+  if (groups.length === 0) return undefined;
+  const marks = groups.map(() => '?').join(', ');
+  return {
+    sql: `EXISTS (SELECT 1 FROM readers r WHERE r.document = d.number AND r.name IN (${marks}))`,
+    values: groups,
+  };
 }
 
 type Wanted = SearchScope['filter'][string];

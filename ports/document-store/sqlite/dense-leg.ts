@@ -1,0 +1,154 @@
+import type { Sqlite, Statement } from '../../sqlite.ts';
+import type { StoreQuery } from '../document-store.ts';
+import { ORDINAL_BITS, type DocumentNumber } from './schema.ts';
+import { closedCondition, isScope, scopeCondition, type Condition } from './scope-conditions.ts';
+import { PreparedStatements } from './prepared-statements.ts';
+import type { Ranked } from './ranked.ts';
+import { bytesOf, floatsOf } from './stored-vector.ts';
+import { VectorChanges } from './vector-changes.ts';
+import { VectorCodes, type Admitted, type NumberedVector } from './vector-codes.ts';
+
+/**
+ * Candidates whose vectors are compared exactly, for each hit that is wanted, and at least. With them 99 of 100 of the ten nearest
+ * passages are found (docs/adr/0018).
+ */
+const CANDIDATES_PER_HIT = 8;
+const MIN_CANDIDATES = 400;
+/** Vectors whose mean is the origin of the codes. */
+const MEAN_VECTORS = 4_096;
+/** A mean of fewer vectors than that is taken anew when there are so many times as many. */
+const MEAN_GROWTH = 4;
+
+interface DocumentRow {
+  readonly tenant: string;
+  readonly is_open: bigint;
+}
+
+interface VectorRow {
+  readonly passage: bigint;
+  readonly vector: Uint8Array;
+}
+
+/**
+ * The passages nearest to a vector: candidates by codes in memory, which follow the file, then exactly. Tenant, ACL and filter are part of
+ * the scan, so that nothing outside the scope is ever ranked (I10).
+ */
+export class DenseLeg {
+  readonly #dimensions: number;
+  readonly #changes: VectorChanges;
+  readonly #document: Statement<DocumentRow>;
+  readonly #vectors: Statement<VectorRow>;
+  readonly #sample: Statement<Pick<VectorRow, 'vector'>>;
+  readonly #all: Statement<DocumentRow & VectorRow & { readonly document: DocumentNumber }>;
+  readonly #exact: Statement<Ranked>;
+  readonly #numbered: PreparedStatements<{ readonly number: bigint }>;
+  #codes: VectorCodes | undefined;
+  #meanOf = 0;
+  #sequence = 0n;
+
+  constructor(db: Sqlite, dimensions: number) {
+    this.#dimensions = dimensions;
+    this.#numbered = new PreparedStatements(db);
+    this.#changes = new VectorChanges(db);
+    const ofDocument = `v.number BETWEEN d.number << ${ORDINAL_BITS} AND (d.number << ${ORDINAL_BITS}) + d.passages - 1`;
+    this.#document = db.prepare('SELECT tenant, is_open FROM documents WHERE number = ? AND deleted = 0');
+    this.#vectors = db.prepare(
+      `SELECT v.number AS passage, v.vector FROM documents d CROSS JOIN vectors v ON ${ofDocument} WHERE d.number = ?`,
+    );
+    this.#sample = db.prepare('SELECT vector FROM vectors LIMIT ?');
+    this.#all = db.prepare(
+      `SELECT d.number AS document, d.tenant, d.is_open, v.number AS passage, v.vector
+       FROM documents d CROSS JOIN vectors v ON ${ofDocument} WHERE d.deleted = 0 ORDER BY d.number`,
+    );
+    this.#exact = db.prepare(
+      `SELECT v.number AS passage, 1 - vec_distance_cosine(v.vector, ?) AS score
+       FROM json_each(?) c CROSS JOIN vectors v ON v.number = c.value ORDER BY score DESC, passage LIMIT ?`,
+    );
+  }
+
+  /** Best first. Within a snapshot. */
+  search(
+    scope: StoreQuery['scope'],
+    { vector, depth }: { readonly vector: Float32Array; readonly depth: number },
+  ): Ranked[] {
+    const candidates = this.follow().nearest(
+      vector,
+      this.#admitted(scope),
+      Math.max(MIN_CANDIDATES, CANDIDATES_PER_HIT * depth),
+    );
+    return this.#exact.all(bytesOf(vector), `[${candidates.join(',')}]`, depth);
+  }
+
+  /** Brings the codes to the state of the snapshot that this is called in; the first time it reads every vector. */
+  follow(): VectorCodes {
+    const changed = this.#changes.since(this.#sequence);
+    const codes = this.#codes;
+    if (!codes || !changed || this.#hasOutgrownMean(codes)) return this.#load();
+    for (const document of changed.documents) {
+      const row = this.#document.get(document);
+      if (row) codes.set(Number(document), audienceOf(row), this.#vectors.all(document).map(numbered));
+      else codes.delete(Number(document));
+    }
+    this.#sequence = changed.newest;
+    return codes;
+  }
+
+  #hasOutgrownMean({ size }: VectorCodes): boolean {
+    return this.#meanOf < MEAN_VECTORS && size > MEAN_GROWTH * Math.max(this.#meanOf, MIN_CANDIDATES);
+  }
+
+  #load(): VectorCodes {
+    const sample = this.#sample.all(MEAN_VECTORS).map(({ vector }) => floatsOf(vector));
+    const codes = new VectorCodes(meanOf(sample, this.#dimensions));
+    let document: DocumentNumber | undefined;
+    let audience = { tenant: '', isOpen: false };
+    let vectors: NumberedVector[] = [];
+    const set = (): void => {
+      if (document !== undefined) codes.set(Number(document), audience, vectors);
+    };
+    for (const row of this.#all.iterate()) {
+      if (row.document !== document) {
+        set();
+        document = row.document;
+        audience = audienceOf(row);
+        vectors = [];
+      }
+      vectors.push(numbered(row));
+    }
+    set();
+    this.#codes = codes;
+    this.#meanOf = sample.length;
+    this.#sequence = this.#changes.newest();
+    return codes;
+  }
+
+  /** Without a filter only the closed documents have to be asked for. */
+  #admitted(scope: StoreQuery['scope']): Admitted {
+    if (!isScope(scope)) return { openTo: undefined, documents: new Set() };
+    const isFiltered = Object.keys(scope.filter).length > 0;
+    const condition = isFiltered ? scopeCondition(scope) : closedCondition(scope.principal);
+    return {
+      openTo: isFiltered ? undefined : scope.principal.tenant,
+      documents: condition ? this.#numbers(condition) : new Set(),
+    };
+  }
+
+  #numbers({ sql, values }: Condition): ReadonlySet<number> {
+    const statement = this.#numbered.prepare(`SELECT d.number FROM documents d WHERE ${sql}`);
+    return new Set(statement.all(...values).map(({ number }) => Number(number)));
+  }
+}
+
+function audienceOf({ tenant, is_open }: DocumentRow): { readonly tenant: string; readonly isOpen: boolean } {
+  return { tenant, isOpen: is_open === 1n };
+}
+
+function numbered({ passage, vector }: VectorRow): NumberedVector {
+  return { passage: Number(passage), vector: floatsOf(vector) };
+}
+
+function meanOf(vectors: readonly Float32Array[], dimensions: number): Float32Array {
+  const sum = new Float64Array(dimensions);
+  for (const vector of vectors) for (let i = 0; i < dimensions; i++) sum[i] = (sum[i] ?? 0) + (vector[i] ?? 0);
+  return Float32Array.from(sum, (each) => each / Math.max(1, vectors.length));
+}

@@ -1,0 +1,34 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { FreshetError } from '../../../runtime/errors.ts';
+import { openIndexFile, type IndexFile } from './open-index-file.ts';
+import { SearchSession } from './search-session.ts';
+import type { SearchRequest, SearchResponse } from './search-thread.ts';
+
+/** How often the thread reads what others have written, so that the next search has less to do, ms. */
+const FOLLOW_EVERY_MS = 100;
+
+const file = workerData as IndexFile;
+const db = openIndexFile(file);
+const session = new SearchSession(db, file.dimensions);
+let seen = db.dataVersion();
+
+parentPort?.on('message', ({ id, query }: SearchRequest) => parentPort?.postMessage(responseTo(id, query)));
+setInterval(() => {
+  const version = db.dataVersion();
+  if (version === seen) return;
+  seen = version;
+  try {
+    session.follow();
+  } catch {
+    // the next search meets the same failure, and tells
+  }
+}, FOLLOW_EVERY_MS).unref();
+
+function responseTo(id: number, query: SearchRequest['query']): SearchResponse {
+  try {
+    return { id, reply: session.search(query) };
+  } catch (error) {
+    const code = error instanceof FreshetError ? error.code : undefined;
+    return { id, error: { code, message: (error as Error).message } };
+  }
+}

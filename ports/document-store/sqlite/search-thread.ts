@@ -1,0 +1,95 @@
+import { Worker } from 'node:worker_threads';
+import { EmbeddingInvalid, StorageFailed, StoreUnavailable, type FreshetError } from '../../../runtime/errors.ts';
+import type { StoreQuery, StoreReply } from '../document-store.ts';
+import type { IndexFile } from './open-index-file.ts';
+import type { Searcher } from './searcher.ts';
+
+/** A search on its way to the thread. */
+export interface SearchRequest {
+  readonly id: number;
+  readonly query: StoreQuery;
+}
+
+/** Its reply, or why there is none. */
+export type SearchResponse =
+  | { readonly id: number; readonly reply: StoreReply }
+  | { readonly id: number; readonly error: { readonly code: string | undefined; readonly message: string } };
+
+/** The thread's program; beside this file once it is compiled. */
+const PROGRAM = new URL('./search-thread-main.js', import.meta.url);
+
+interface Waiting {
+  readonly resolve: (reply: StoreReply) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Searches in a thread with a connection of its own: neither a question nor the reading of all vectors holds up the event loop, which
+ * writes. The thread is started by the first search, and again by the next one when it has died.
+ */
+export class SearchThread implements Searcher {
+  readonly #file: IndexFile;
+  readonly #waiting = new Map<number, Waiting>();
+  #worker: Worker | undefined;
+  #next = 0;
+
+  constructor({ path, dimensions }: IndexFile) {
+    this.#file = { path, dimensions };
+  }
+
+  async search(query: StoreQuery, signal?: AbortSignal): Promise<StoreReply> {
+    signal?.throwIfAborted();
+    const id = this.#next++;
+    const worker = (this.#worker ??= this.#start());
+    const gone = (): void => this.#waiting.get(id)?.reject(signal?.reason);
+    signal?.addEventListener('abort', gone, { once: true });
+    worker.ref();
+    try {
+      return await new Promise<StoreReply>((resolve, reject) => {
+        this.#waiting.set(id, { resolve, reject });
+        const request: SearchRequest = { id, query };
+        worker.postMessage(request);
+      });
+    } finally {
+      this.#waiting.delete(id);
+      signal?.removeEventListener('abort', gone);
+      if (this.#waiting.size === 0) worker.unref();
+    }
+  }
+
+  async close(): Promise<void> {
+    const worker = this.#worker;
+    this.#worker = undefined;
+    if (worker) await worker.terminate();
+    this.#fail(new StoreUnavailable('The index is closed.'));
+  }
+
+  #start(): Worker {
+    const worker = new Worker(PROGRAM, { workerData: this.#file, name: 'freshet-search' });
+    const ended = (cause?: unknown): void => {
+      if (this.#worker !== worker) return;
+      this.#worker = undefined;
+      this.#fail(new StoreUnavailable('The thread that searches has ended.', { cause }));
+    };
+    worker.on('message', (response: SearchResponse) => {
+      const waiting = this.#waiting.get(response.id);
+      if ('error' in response) waiting?.reject(errorOf(response.error));
+      else waiting?.resolve(response.reply);
+    });
+    worker.on('error', ended);
+    worker.on('exit', () => ended());
+    return worker;
+  }
+
+  #fail(error: FreshetError): void {
+    for (const { reject } of this.#waiting.values()) reject(error);
+  }
+}
+
+/** Classes do not travel between threads. */
+function errorOf({ code, message }: { readonly code: string | undefined; readonly message: string }): Error {
+  const error = [StorageFailed, EmbeddingInvalid, StoreUnavailable]
+    .map((type) => new type(message))
+    .find((each) => each.code === code);
+  return error ?? new Error(message);
+}

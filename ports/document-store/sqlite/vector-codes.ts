@@ -1,0 +1,178 @@
+/** Which of the documents a scan looks at. */
+export interface Admitted {
+  /** Every open document of this tenant; none when undefined. */
+  readonly openTo: string | undefined;
+  /** Documents beside those, by number. */
+  readonly documents: ReadonlySet<number>;
+}
+
+/** Where the codes of a document are, and who may see it. */
+interface Entry {
+  readonly start: number;
+  readonly count: number;
+  readonly tenant: string;
+  readonly isOpen: boolean;
+}
+
+/** A passage and its vector. Passage numbers are below 2^53. */
+export interface NumberedVector {
+  readonly passage: number;
+  readonly vector: Float32Array;
+}
+
+const WORD_BITS = 32;
+const FIRST_CAPACITY = 1_024;
+const GROWTH = 1.5;
+/** Codes of documents that are gone are swept out when they are more than a quarter, and enough to be worth it. */
+const DEAD_SHARE = 0.25;
+const MIN_DEAD = 4_096;
+
+/**
+ * One bit per dimension of every vector, in memory: whether a component lies above the mean of that component. The Hamming distance of
+ * two codes grows with the angle between their vectors (Charikar 2002, "Similarity estimation techniques from rounding algorithms", with the
+ * axes of the model as hyperplanes; the mean as origin as in Elasticsearch's BBQ and in Gao and Long 2024, RaBitQ). It is good
+ * enough to find candidates, whose vectors are then compared exactly.
+ *
+ * A passage of 384 dimensions takes 56 bytes, and a scan of 100,000 about 2.5 ms of one core.
+ */
+export class VectorCodes {
+  readonly #mean: Float32Array;
+  readonly #words: number;
+  #codes: Uint32Array;
+  #passages: Float64Array;
+  readonly #documents = new Map<number, Entry>();
+  #used = 0;
+  #dead = 0;
+
+  /** @param mean mean of the vectors, component by component; its length is that of every vector. */
+  constructor(mean: Float32Array) {
+    this.#mean = mean;
+    this.#words = Math.ceil(mean.length / WORD_BITS);
+    this.#codes = new Uint32Array(FIRST_CAPACITY * this.#words);
+    this.#passages = new Float64Array(FIRST_CAPACITY);
+  }
+
+  /** Passages that have a code. */
+  get size(): number {
+    return this.#used - this.#dead;
+  }
+
+  /** Puts a document in the place of what is known of it. */
+  set(
+    document: number,
+    { tenant, isOpen }: Pick<Entry, 'tenant' | 'isOpen'>,
+    vectors: readonly NumberedVector[],
+  ): void {
+    this.delete(document);
+    if (vectors.length === 0) return;
+    this.#reserve(vectors.length);
+    this.#documents.set(document, { start: this.#used, count: vectors.length, tenant, isOpen });
+    for (const { passage, vector } of vectors) {
+      this.#passages[this.#used] = passage;
+      this.#encode(vector, this.#codes, this.#used * this.#words);
+      this.#used++;
+    }
+  }
+
+  delete(document: number): void {
+    const known = this.#documents.get(document);
+    if (!known) return;
+    this.#documents.delete(document);
+    this.#dead += known.count;
+    if (this.#dead > MIN_DEAD && this.#dead > DEAD_SHARE * this.#used) this.#resize(this.#codes.length / this.#words);
+  }
+
+  /**
+   * The passages whose codes are nearest to that of a vector, in no order: at least `count`, or all that there are, and of those at the
+   * largest distance some more than needed.
+   */
+  nearest(vector: Float32Array, { openTo, documents }: Admitted, count: number): readonly number[] {
+    const { slots, distances, found } = this.#scan(vector, openTo, documents);
+    const cutoff = cutoffOf(distances.subarray(0, found), this.#words * WORD_BITS, count);
+    const nearest: number[] = [];
+    for (let i = 0; i < found; i++) if ((distances[i] ?? 0) <= cutoff) nearest.push(this.#passages[slots[i] ?? 0] ?? 0);
+    return nearest;
+  }
+
+  /** Distances of every admitted code, and the slots that they belong to. */
+  #scan(vector: Float32Array, openTo: string | undefined, documents: ReadonlySet<number>): Scan {
+    const wanted = new Uint32Array(this.#words);
+    this.#encode(vector, wanted, 0);
+    const slots = new Uint32Array(this.size);
+    const distances = new Uint16Array(this.size);
+    let found = 0;
+    for (const [document, { start, count, tenant, isOpen }] of this.#documents) {
+      if (!(isOpen && tenant === openTo) && !documents.has(document)) continue;
+      for (let slot = start; slot < start + count; slot++, found++) {
+        slots[found] = slot;
+        distances[found] = this.#distance(wanted, slot * this.#words);
+      }
+    }
+    return { slots, distances, found };
+  }
+
+  #distance(wanted: Uint32Array, from: number): number {
+    const codes = this.#codes;
+    let distance = 0;
+    for (let word = 0; word < wanted.length; word++)
+      distance += bitsOf((codes[from + word] ?? 0) ^ (wanted[word] ?? 0));
+    return distance;
+  }
+
+  #encode(vector: Float32Array, into: Uint32Array, from: number): void {
+    into.fill(0, from, from + this.#words);
+    const mean = this.#mean;
+    for (let i = 0; i < mean.length; i++)
+      if ((vector[i] ?? 0) > (mean[i] ?? 0)) into[from + (i >>> 5)] = (into[from + (i >>> 5)] ?? 0) | (1 << (i & 31));
+  }
+
+  #reserve(count: number): void {
+    const capacity = this.#passages.length;
+    if (this.#used + count <= capacity) return;
+    this.#resize(Math.max(this.size + count, Math.ceil(capacity * GROWTH)));
+  }
+
+  /** Moves what is alive into memory for so many codes. */
+  #resize(capacity: number): void {
+    const codes = new Uint32Array(capacity * this.#words);
+    const passages = new Float64Array(capacity);
+    let used = 0;
+    for (const [document, entry] of this.#documents) {
+      const { start, count } = entry;
+      codes.set(this.#codes.subarray(start * this.#words, (start + count) * this.#words), used * this.#words);
+      passages.set(this.#passages.subarray(start, start + count), used);
+      this.#documents.set(document, { ...entry, start: used });
+      used += count;
+    }
+    this.#codes = codes;
+    this.#passages = passages;
+    this.#used = used;
+    this.#dead = 0;
+  }
+}
+
+interface Scan {
+  readonly slots: Uint32Array;
+  readonly distances: Uint16Array;
+  readonly found: number;
+}
+
+/** The least distance within which at least `count` lie; the largest possible one when there are fewer. */
+function cutoffOf(distances: Uint16Array, largest: number, count: number): number {
+  const histogram = new Uint32Array(largest + 1);
+  for (const distance of distances) histogram[distance] = (histogram[distance] ?? 0) + 1;
+  let within = 0;
+  for (let distance = 0; distance < largest; distance++) {
+    within += histogram[distance] ?? 0;
+    if (within >= count) return distance;
+  }
+  return largest;
+}
+
+/** Bits set in 32, added up in parallel (Warren, Hacker's Delight, 5-1). */
+function bitsOf(word: number): number {
+  let bits = word - ((word >>> 1) & 0x55555555);
+  bits = (bits & 0x33333333) + ((bits >>> 2) & 0x33333333);
+  bits = (bits + (bits >>> 4)) & 0x0f0f0f0f;
+  return Math.imul(bits, 0x01010101) >>> 24;
+}
