@@ -189,12 +189,15 @@ export class Checker {
       tenant: pick(this.#random, ['acme', 'umbrella', 'nobody']),
       groups: pick(this.#random, [[], ['red'], ['blue']]),
     };
-    const { lexical } = await this.#store.search({
+    const text = SEARCHED.join(' ');
+    const [vector = new Float32Array()] = await this.#embedder.embed([text], 'query');
+    const { lexical, dense } = await this.#store.search({
       scope: { principal, filter: {} },
-      lexical: { text: SEARCHED.join(' '), depth: 50 },
+      lexical: { text, depth: 50 },
+      dense: { vector, depth: 50 },
     });
     const versions = new Map<DocumentId, SourceVersion>();
-    for (const hit of lexical) {
+    for (const hit of [...lexical, ...dense]) {
       const row = this.#entry(hit.documentId, hit.version)?.row;
       if (!row) this.fail('I5', `search returns ${hit.documentId} in a version that was never committed`);
       else if (
@@ -204,7 +207,7 @@ export class Checker {
         this.fail('I10', `search shows ${hit.documentId} to a caller who may not see it`);
       else if (!documentBody(projectRow(row, TABLE, undefined).parts).includes(hit.passage.text))
         this.fail('I4', `search shows a passage of ${hit.documentId} that its version does not have`);
-      else if (!SEARCHED.some((word) => `${hit.title} ${hit.passage.text}`.toLowerCase().includes(word)))
+      else if (lexical.includes(hit) && !SEARCHED.some((word) => `${hit.title} ${hit.passage.text}`.toLowerCase().includes(word)))
         this.fail('I4', `search finds a passage of ${hit.documentId} by words that it does not have`);
       if ((versions.get(hit.documentId) ?? hit.version) !== hit.version)
         this.fail('I4', `one reply mixes versions of ${hit.documentId}`);

@@ -90,8 +90,15 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     'no groups mean all groups',
     'I10',
     'ports/document-store/sqlite/scope-conditions.ts',
-    "parts.push('d.is_open = 1');",
-    "parts.push('TRUE');",
+    ": 'd.is_open = 1'",
+    ": 'TRUE'",
+  ),
+  one(
+    'the tenant is not part of the scan of codes',
+    'I10',
+    'ports/document-store/sqlite/scope-conditions.ts',
+    'd.deleted = 0 AND d.tenant = ? AND d.is_open = 0',
+    '(TRUE OR d.tenant = ?) AND d.is_open = 0',
   ),
   {
     name: 'vectors are attached to whatever is stored',
