@@ -9,16 +9,11 @@ import { VectorChanges } from './vector-changes.ts';
 import { VectorCodes, type Admitted, type NumberedVector } from './vector-codes.ts';
 
 /**
- * Candidates whose vectors are compared exactly, for each hit that is wanted, and at least. With them 99 of 100 of the ten nearest
- * passages are found (docs/adr/0018).
+ * Candidates whose vectors are compared exactly, for each hit that is wanted, and at least: of the ten nearest of 28,000 passages they hold
+ * 99.7 %, of the fifty nearest 97 % (docs/adr/0018-codes-in-memory.md).
  */
 const CANDIDATES_PER_HIT = 8;
 const MIN_CANDIDATES = 400;
-/** Vectors whose mean is the origin of the codes. */
-const MEAN_VECTORS = 4_096;
-/** A mean of fewer vectors than that is taken anew when there are so many times as many. */
-const MEAN_GROWTH = 4;
-
 interface DocumentRow {
   readonly tenant: string;
   readonly is_open: bigint;
@@ -38,12 +33,10 @@ export class DenseLeg {
   readonly #changes: VectorChanges;
   readonly #document: Statement<DocumentRow>;
   readonly #vectors: Statement<VectorRow>;
-  readonly #sample: Statement<Pick<VectorRow, 'vector'>>;
   readonly #all: Statement<DocumentRow & VectorRow & { readonly document: DocumentNumber }>;
   readonly #exact: Statement<Ranked>;
   readonly #numbered: PreparedStatements<{ readonly number: bigint }>;
   #codes: VectorCodes | undefined;
-  #meanOf = 0;
   #sequence = 0n;
 
   constructor(db: Sqlite, dimensions: number) {
@@ -55,7 +48,6 @@ export class DenseLeg {
     this.#vectors = db.prepare(
       `SELECT v.number AS passage, v.vector FROM documents d CROSS JOIN vectors v ON ${ofDocument} WHERE d.number = ?`,
     );
-    this.#sample = db.prepare('SELECT vector FROM vectors LIMIT ?');
     this.#all = db.prepare(
       `SELECT d.number AS document, d.tenant, d.is_open, v.number AS passage, v.vector
        FROM documents d CROSS JOIN vectors v ON ${ofDocument} WHERE d.deleted = 0 ORDER BY d.number`,
@@ -83,7 +75,7 @@ export class DenseLeg {
   follow(): VectorCodes {
     const changed = this.#changes.since(this.#sequence);
     const codes = this.#codes;
-    if (!codes || !changed || this.#hasOutgrownMean(codes)) return this.#load();
+    if (!codes || !changed) return this.#load();
     for (const document of changed.documents) {
       const row = this.#document.get(document);
       if (row) codes.set(Number(document), audienceOf(row), this.#vectors.all(document).map(numbered));
@@ -93,13 +85,8 @@ export class DenseLeg {
     return codes;
   }
 
-  #hasOutgrownMean({ size }: VectorCodes): boolean {
-    return this.#meanOf < MEAN_VECTORS && size > MEAN_GROWTH * Math.max(this.#meanOf, MIN_CANDIDATES);
-  }
-
   #load(): VectorCodes {
-    const sample = this.#sample.all(MEAN_VECTORS).map(({ vector }) => floatsOf(vector));
-    const codes = new VectorCodes(meanOf(sample, this.#dimensions));
+    const codes = new VectorCodes(this.#dimensions);
     let document: DocumentNumber | undefined;
     let audience = { tenant: '', isOpen: false };
     let vectors: NumberedVector[] = [];
@@ -117,7 +104,6 @@ export class DenseLeg {
     }
     set();
     this.#codes = codes;
-    this.#meanOf = sample.length;
     this.#sequence = this.#changes.newest();
     return codes;
   }
@@ -145,10 +131,4 @@ function audienceOf({ tenant, is_open }: DocumentRow): { readonly tenant: string
 
 function numbered({ passage, vector }: VectorRow): NumberedVector {
   return { passage: Number(passage), vector: floatsOf(vector) };
-}
-
-function meanOf(vectors: readonly Float32Array[], dimensions: number): Float32Array {
-  const sum = new Float64Array(dimensions);
-  for (const vector of vectors) for (let i = 0; i < dimensions; i++) sum[i] = (sum[i] ?? 0) + (vector[i] ?? 0);
-  return Float32Array.from(sum, (each) => each / Math.max(1, vectors.length));
 }

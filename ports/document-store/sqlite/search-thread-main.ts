@@ -10,19 +10,22 @@ const FOLLOW_EVERY_MS = 100;
 const file = workerData as IndexFile;
 const db = openIndexFile(file);
 const session = new SearchSession(db, file.dimensions);
-let seen = db.dataVersion();
+let seen: bigint | undefined;
 
 parentPort?.on('message', ({ id, query }: SearchRequest) => parentPort?.postMessage(responseTo(id, query)));
-setInterval(() => {
-  const version = db.dataVersion();
-  if (version === seen) return;
-  seen = version;
+follow();
+setInterval(follow, FOLLOW_EVERY_MS).unref();
+
+function follow(): void {
   try {
+    const version = db.dataVersion();
+    if (version === seen) return;
     session.follow();
+    seen = version;
   } catch {
     // the next search meets the same failure, and tells
   }
-}, FOLLOW_EVERY_MS).unref();
+}
 
 function responseTo(id: number, query: SearchRequest['query']): SearchResponse {
   try {

@@ -25,7 +25,7 @@ interface Waiting {
 
 /**
  * Searches in a thread with a connection of its own: neither a question nor the reading of all vectors holds up the event loop, which
- * writes. The thread is started by the first search, and again by the next one when it has died.
+ * writes. It begins to read at once, and is started again by the next search when it has died.
  */
 export class SearchThread implements Searcher {
   readonly #file: IndexFile;
@@ -35,6 +35,8 @@ export class SearchThread implements Searcher {
 
   constructor({ path, dimensions }: IndexFile) {
     this.#file = { path, dimensions };
+    this.#worker = this.#start();
+    this.#worker.unref();
   }
 
   async search(query: StoreQuery, signal?: AbortSignal): Promise<StoreReply> {

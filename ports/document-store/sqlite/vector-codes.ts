@@ -21,6 +21,8 @@ export interface NumberedVector {
 }
 
 const WORD_BITS = 32;
+/** How many times as many passages as wanted the distances pick, for the inner products to choose from. */
+const WIDER = 4;
 const FIRST_CAPACITY = 1_024;
 const GROWTH = 1.5;
 /** Codes of documents that are gone are swept out when they are more than a quarter, and enough to be worth it. */
@@ -28,15 +30,14 @@ const DEAD_SHARE = 0.25;
 const MIN_DEAD = 4_096;
 
 /**
- * One bit per dimension of every vector, in memory: whether a component lies above the mean of that component. The Hamming distance of
- * two codes grows with the angle between their vectors (Charikar 2002, "Similarity estimation techniques from rounding algorithms", with the
- * axes of the model as hyperplanes; the mean as origin as in Elasticsearch's BBQ and in Gao and Long 2024, RaBitQ). It is good
- * enough to find candidates, whose vectors are then compared exactly.
+ * One bit per dimension of every vector, in memory: the sign of the component. The Hamming distance of two codes grows with the angle
+ * between their vectors (Charikar 2002, "Similarity estimation techniques from rounding algorithms", with the axes of the model as
+ * hyperplanes). That picks some thousands; the inner product of the whole query with the signs of a code then puts those in order, as in
+ * Gao and Long 2024, RaBitQ. It is good enough to find candidates, whose vectors are then compared exactly.
  *
  * A passage of 384 dimensions takes 56 bytes, and a scan of 100,000 about 2.5 ms of one core.
  */
 export class VectorCodes {
-  readonly #mean: Float32Array;
   readonly #words: number;
   #codes: Uint32Array;
   #passages: Float64Array;
@@ -44,10 +45,9 @@ export class VectorCodes {
   #used = 0;
   #dead = 0;
 
-  /** @param mean mean of the vectors, component by component; its length is that of every vector. */
-  constructor(mean: Float32Array) {
-    this.#mean = mean;
-    this.#words = Math.ceil(mean.length / WORD_BITS);
+  /** @param dimensions length of every vector */
+  constructor(dimensions: number) {
+    this.#words = Math.ceil(dimensions / WORD_BITS);
     this.#codes = new Uint32Array(FIRST_CAPACITY * this.#words);
     this.#passages = new Float64Array(FIRST_CAPACITY);
   }
@@ -82,16 +82,26 @@ export class VectorCodes {
     if (this.#dead > MIN_DEAD && this.#dead > DEAD_SHARE * this.#used) this.#resize(this.#codes.length / this.#words);
   }
 
-  /**
-   * The passages whose codes are nearest to that of a vector, in no order: at least `count`, or all that there are, and of those at the
-   * largest distance some more than needed.
-   */
+  /** The `count` passages whose vectors are probably nearest to a vector, or all that there are; in no order. */
   nearest(vector: Float32Array, { openTo, documents }: Admitted, count: number): readonly number[] {
     const { slots, distances, found } = this.#scan(vector, openTo, documents);
-    const cutoff = cutoffOf(distances.subarray(0, found), this.#words * WORD_BITS, count);
-    const nearest: number[] = [];
-    for (let i = 0; i < found; i++) if ((distances[i] ?? 0) <= cutoff) nearest.push(this.#passages[slots[i] ?? 0] ?? 0);
-    return nearest;
+    const cutoff = cutoffOf(distances.subarray(0, found), this.#words * WORD_BITS, WIDER * count);
+    const near: Projected[] = [];
+    for (let i = 0; i < found; i++) {
+      const slot = slots[i] ?? 0;
+      if ((distances[i] ?? 0) <= cutoff) near.push({ slot, product: this.#project(vector, slot * this.#words) });
+    }
+    if (near.length > count) near.sort((a, b) => b.product - a.product);
+    return near.slice(0, count).map(({ slot }) => this.#passages[slot] ?? 0);
+  }
+
+  /** Sum of the components of a vector whose bits are set: half its inner product with the signs, but for a constant. */
+  #project(vector: Float32Array, from: number): number {
+    let sum = 0;
+    for (let word = 0; word < this.#words; word++)
+      for (let left = this.#codes[from + word] ?? 0; left !== 0; left &= left - 1)
+        sum += vector[word * WORD_BITS + 31 - Math.clz32(left & -left)] ?? 0;
+    return sum;
   }
 
   /** Distances of every admitted code, and the slots that they belong to. */
@@ -121,9 +131,8 @@ export class VectorCodes {
 
   #encode(vector: Float32Array, into: Uint32Array, from: number): void {
     into.fill(0, from, from + this.#words);
-    const mean = this.#mean;
-    for (let i = 0; i < mean.length; i++)
-      if ((vector[i] ?? 0) > (mean[i] ?? 0)) into[from + (i >>> 5)] = (into[from + (i >>> 5)] ?? 0) | (1 << (i & 31));
+    for (let i = 0; i < vector.length; i++)
+      if ((vector[i] ?? 0) > 0) into[from + (i >>> 5)] = (into[from + (i >>> 5)] ?? 0) | (1 << (i & 31));
   }
 
   #reserve(count: number): void {
@@ -149,6 +158,11 @@ export class VectorCodes {
     this.#used = used;
     this.#dead = 0;
   }
+}
+
+interface Projected {
+  readonly slot: number;
+  readonly product: number;
 }
 
 interface Scan {
