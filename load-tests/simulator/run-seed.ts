@@ -17,7 +17,8 @@ import { createMetrics, type Metrics } from '../../runtime/metrics.ts';
 import { DOCUMENTS_TOPIC, VECTORS_TOPIC } from '../../schemas/topics.ts';
 import { Checker, type Violation } from './checker.ts';
 import { NO_FAULTS, Outages, SimulatedProcess, type FaultRates } from './process.ts';
-import { below, pick, seededRandom } from './random.ts';
+import { below, pick } from './random.ts';
+import { seededRandom } from '../../runtime/seeded-random.ts';
 import { Scheduler } from './scheduler.ts';
 import { SimulatedSource, TABLE, TOPIC } from './source.ts';
 

@@ -1,5 +1,6 @@
 import type pg from 'pg';
-import { below, seededRandom } from '../../load-tests/simulator/random.ts';
+import { below } from '../../load-tests/simulator/random.ts';
+import { seededRandom } from '../../runtime/seeded-random.ts';
 import { systemClock, type Random } from '../../runtime/clock.ts';
 import type { LiveProduct } from './live-product.ts';
 import { bodyOf, PageLedger } from './page-ledger.ts';

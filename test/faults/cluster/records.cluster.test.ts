@@ -1,6 +1,7 @@
 import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { below, seededRandom } from '../../../load-tests/simulator/random.ts';
+import { below } from '../../../load-tests/simulator/random.ts';
+import { seededRandom } from '../../../runtime/seeded-random.ts';
 import { systemClock } from '../../../runtime/clock.ts';
 import { Opened } from '../../../runtime/opened.ts';
 import { ClusterDeployment } from '../../support/cluster-deployment.ts';
