@@ -6,10 +6,10 @@ import { embeddedText, vectorKey } from '../chunking/embedded-text.ts';
 import { extractText } from '../chunking/extract-text.ts';
 
 /**
- * Changes whenever the same document would give other passages or vector keys (extraction, borders, embedded text); part of a
- * passage's lineage and of a generation's name.
+ * Changes whenever the same document would give other passages, vector keys or words (extraction, borders, embedded text, what is
+ * looked up); part of a passage's lineage and of a generation's name, so that an older index is built anew.
  */
-export const CHUNKER_VERSION = '1';
+export const CHUNKER_VERSION = '2';
 
 export interface ChunkStageOptions extends ChunkOptions {
   /** Of the embedder's model: passages get another vector key under another model. */

@@ -1,3 +1,5 @@
+import { spaceIdeographs } from './word-borders.ts';
+
 /** Terms of one query that are looked up; the rest of a longer text is left out. */
 const MAX_TERMS = 48;
 /** Characters of a query that are looked at, UTF-16 code units. */
@@ -26,7 +28,8 @@ export interface QueryTerms {
 
 /**
  * The terms of a free text. Nothing in it is syntax. What stands together without a blank (`v1.13.0`, `bullmq.job.extendLock`,
- * `foo_bar`) is a phrase, beside its longer parts.
+ * `foo_bar`) is a phrase, beside its longer parts. Of a text in ideographs every two neighbours are one: where its words end is
+ * not written, and single characters are in nearly every passage.
  */
 export function queryTerms(text: string): QueryTerms {
   const terms = new Map<string, readonly string[]>();
@@ -34,6 +37,11 @@ export function queryTerms(text: string): QueryTerms {
   for (const token of text.slice(0, MAX_LENGTH).toLowerCase().split(/\s+/u)) {
     const words = token.match(WORDS);
     if (!words) continue;
+    const spaced = words.map((word) => spaceIdeographs(word).split(' '));
+    if (spaced.some((characters) => characters.length > 1)) {
+      for (const characters of spaced) for (const pair of pairs(characters)) terms.set(pair.join(' '), pair);
+      continue;
+    }
     const isStopWord = words.length === 1 && STOP_WORDS.has(words[0]);
     (isStopWord ? stopWords : terms).set(words.join(' '), words);
     if (words.length > 1)
@@ -41,4 +49,10 @@ export function queryTerms(text: string): QueryTerms {
   }
   const areStopWords = terms.size === 0;
   return { terms: [...(areStopWords ? stopWords : terms).values()].slice(0, MAX_TERMS), areStopWords };
+}
+
+/** Every two neighbours; what stands alone, and what is longer than a character, is also a term of its own. */
+function pairs(words: readonly string[]): readonly (readonly string[])[] {
+  const alone = words.filter((word) => words.length === 1 || word.length >= MIN_PART_LENGTH);
+  return [...words.slice(1).map((word, index) => [words[index] ?? '', word]), ...alone.map((word) => [word])];
 }

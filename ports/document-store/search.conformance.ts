@@ -176,6 +176,15 @@ export function searchConformance(name: string, open: OpenStore): void {
         expect((await lexical(store, query))[0]).toBe(wanted);
       });
 
+      it('a text without blanks between its words is found by any of them', async () => {
+        const store = await holding({
+          a: { passages: ['黑豹队的防守只丢了308分'] },
+          b: { passages: ['他的队友入选职业碗'] },
+        });
+        for (const query of ['防守', '黑豹队', '308分', '谁防守得最好?'])
+          expect(await lexical(store, query)).toEqual(['黑豹队的防守只丢了308分']);
+      });
+
       it.each([
         ['a query of stop words', 'what is the', 1],
         ['punctuation', '?!… --- ***', 0],

@@ -4,6 +4,7 @@ import type { Sqlite, SqlValue, Statement } from '../../sqlite.ts';
 import type { AttachVectors, RemoveDocument, ReplaceDocument, TouchDocument } from '../document-store.ts';
 import { comparable, filterValues } from '../filter-value.ts';
 import { isName } from '../is-name.ts';
+import { spaceIdeographs } from '../word-borders.ts';
 import { passageNumber, type DocumentNumber } from './schema.ts';
 import { encodeText } from './stored-text.ts';
 import { bytesOf } from './stored-vector.ts';
@@ -225,7 +226,7 @@ export class DocumentRows {
   }
 }
 
-/** A NUL would end the text for the tokenizer. */
+/** The words of a text as the tokenizer should find them. A NUL would end the text for it. */
 function searchable(text: string): string {
-  return text.includes('\0') ? text.replaceAll('\0', ' ') : text;
+  return spaceIdeographs(text.includes('\0') ? text.replaceAll('\0', ' ') : text);
 }

@@ -10,6 +10,10 @@ it.each([
   ['say "yes" OR no*', '"say" OR "yes"'],
   ['the', '"the"'],
   ['- ? !', undefined],
+  ['黑豹队', '"黑 豹" OR "豹 队"'],
+  ['黑', '"黑"'],
+  ['NFL球队 308分', '"nfl 球" OR "球 队" OR "nfl" OR "308 分" OR "308"'],
+  ['データベースを', '"データベース を" OR "データベース"'],
 ])('%j becomes %s', (text, expression) => {
   expect(matchExpression(text)).toBe(expression);
 });
