@@ -18,6 +18,9 @@ const STOP_WORDS = new Set(
 /** Words, as FTS5's unicode61 tokenizer finds them; punctuation ends one. */
 const WORDS = /[\p{L}\p{N}\p{Co}][\p{L}\p{N}\p{Co}\p{M}]*/gu;
 
+/** Words of a language, joined (`boundary-layer`, `don't`): texts write them apart as well. Not flags, nor anything with a digit. */
+const HYPHENATED = /^[^\p{L}\p{N}-]*\p{L}+(?:[-'\u2019]\p{L}+)+[^\p{L}\p{N}]*$/u;
+
 /** What a free text asks for. */
 export interface QueryTerms {
   /** In the order of the text, without repeats, lower case. One of several words was written without a blank: a phrase. */
@@ -28,8 +31,8 @@ export interface QueryTerms {
 
 /**
  * The terms of a free text. Nothing in it is syntax. What stands together without a blank (`v1.13.0`, `bullmq.job.extendLock`,
- * `foo_bar`) is a phrase, beside its longer parts. Of a text in ideographs every two neighbours are one: where its words end is
- * not written, and single characters are in nearly every passage.
+ * `foo_bar`) is a phrase, beside its longer parts; words that a hyphen joins are looked up one by one. Of a text in ideographs
+ * every two neighbours are a phrase: where its words end is not written, and single characters are in nearly every passage.
  */
 export function queryTerms(text: string): QueryTerms {
   const terms = new Map<string, readonly string[]>();
@@ -37,18 +40,21 @@ export function queryTerms(text: string): QueryTerms {
   for (const token of text.slice(0, MAX_LENGTH).toLowerCase().split(/\s+/u)) {
     const words = token.match(WORDS);
     if (!words) continue;
-    const spaced = words.map((word) => spaceIdeographs(word).split(' '));
-    if (spaced.some((characters) => characters.length > 1)) {
-      for (const characters of spaced) for (const pair of pairs(characters)) terms.set(pair.join(' '), pair);
-      continue;
-    }
-    const isStopWord = words.length === 1 && STOP_WORDS.has(words[0]);
-    (isStopWord ? stopWords : terms).set(words.join(' '), words);
-    if (words.length > 1)
-      for (const word of words) if (word.length >= MIN_PART_LENGTH && !STOP_WORDS.has(word)) terms.set(word, [word]);
+    const [word = ''] = words;
+    if (words.length === 1 && STOP_WORDS.has(word)) stopWords.set(word, words);
+    else for (const term of termsOf(token, words)) terms.set(term.join(' '), term);
   }
   const areStopWords = terms.size === 0;
   return { terms: [...(areStopWords ? stopWords : terms).values()].slice(0, MAX_TERMS), areStopWords };
+}
+
+/** The terms of what stands between two blanks. */
+function termsOf(token: string, words: readonly string[]): readonly (readonly string[])[] {
+  const spaced = words.map((word) => spaceIdeographs(word).split(' '));
+  if (spaced.some((characters) => characters.length > 1)) return spaced.flatMap(pairs);
+  if (words.length === 1) return [words];
+  const parts = words.filter((word) => word.length >= MIN_PART_LENGTH && !STOP_WORDS.has(word)).map((word) => [word]);
+  return parts.length > 0 && HYPHENATED.test(token) ? parts : [words, ...parts];
 }
 
 /** Every two neighbours; what stands alone, and what is longer than a character, is also a term of its own. */
