@@ -10,13 +10,13 @@ export interface LegWeights {
 }
 
 /**
- * Weight of a leg's reciprocal rank, by class. Meaning carries questions, where both legs count alike; an identifier means nothing to
- * a model that splits it into word pieces, so its dense neighbours are other identifiers: there the words decide and the dense leg
- * breaks ties.
+ * Weight of a leg's scaled score, by class. Meaning carries questions, where both legs count nearly alike: with more weight, a model that
+ * has not learned the language of the query would decide. An identifier means nothing to a model that splits it into word pieces, so
+ * its dense neighbours are other identifiers: there the words decide and the dense leg breaks ties.
  */
 export const LEG_WEIGHTS: Readonly<Record<QueryClass, LegWeights>> = {
   identifier: { lexical: 1, dense: 0.3 },
-  words: { lexical: 1, dense: 1 },
+  words: { lexical: 1, dense: 0.8 },
 };
 
 const TOKEN = /\S+/g;

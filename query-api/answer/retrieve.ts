@@ -9,13 +9,13 @@ import type { Principal } from '../../schemas/principal.ts';
 import type { AsOf, SearchRequest } from '../../schemas/query.ts';
 import { classifyQuery, LEG_WEIGHTS } from './classify-query.ts';
 import { embedQuery, EMBED_DEADLINE_MS } from './embed-query.ts';
-import { fuse } from './fuse.ts';
+import { fuse, REFERENCE_RANK } from './fuse.ts';
 import { stepTimer, type Timings } from './step-timer.ts';
 import { asOf, waitForPosition } from './wait-for-position.ts';
 
 const DEFAULT_K = 8;
-/** Hits that each leg gives: far deeper than the rank at which both legs together still beat the first rank of one. */
-const MIN_DEPTH = 50;
+/** Hits that each leg gives: what one leg ranks first, the other one often ranks late, and its score there counts. */
+const MIN_DEPTH = REFERENCE_RANK;
 const DEPTH_PER_K = 4;
 
 export interface RetrieveDeps {
