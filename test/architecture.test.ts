@@ -15,8 +15,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   connectors: ['schemas', 'runtime', 'ports'],
   pipeline: ['schemas', 'runtime', 'ports'],
   'query-api': ['schemas', 'runtime', 'ports'],
-  cli: ['schemas', 'runtime', 'ports', 'connectors', 'pipeline', 'query-api'],
-  eval: ['schemas', 'runtime', 'ports', 'connectors', 'pipeline', 'query-api', 'cli'],
+  eval: ['schemas', 'runtime', 'ports', 'pipeline', 'query-api'],
+  cli: ['schemas', 'runtime', 'ports', 'connectors', 'pipeline', 'query-api', 'eval'],
   // The stubs of servers that tests talk to are what measurements talk to.
   'load-tests': ['schemas', 'runtime', 'ports', 'connectors', 'pipeline', 'query-api', 'cli', 'eval', 'test'],
   // The demo knows how to run PostgreSQL as another user.
