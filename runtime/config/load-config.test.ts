@@ -77,7 +77,7 @@ describe('a good config', () => {
       ],
       pipeline: {
         pii: { mode: 'mask' },
-        chunk: { maxTokens: 220, overlapTokens: 24 },
+        chunk: { maxTokens: 320, overlapTokens: 24 },
         embed: { maxBatchTokens: 8_192, inlineBudgetMs: 100 },
         workers: { prepare: 0, index: 0 },
         maxDocumentBytes: 16_777_216,

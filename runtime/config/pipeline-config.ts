@@ -21,7 +21,7 @@ const Pii = Type.Object(
 
 const Chunk = Type.Object(
   {
-    maxTokens: Type.Optional(integer("Longest passage, in the embedding model's tokens.", 220, 16, 8_192)),
+    maxTokens: Type.Optional(integer("Longest passage, in the embedding model's tokens.", 320, 16, 8_192)),
     overlapTokens: Type.Optional(integer('Tokens that a passage repeats of the one before.', 24, 0, 1_024)),
   },
   { ...closed, description: 'How documents are cut into passages.', default: {} },
