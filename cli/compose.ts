@@ -1,3 +1,4 @@
+import type { FastifyPluginAsync } from 'fastify';
 import { createPiiPolicy } from '../pipeline/pii/policy.ts';
 import { deadLettersIn, type DeadLetters } from '../pipeline/dead-letters.ts';
 import { CHUNKER_VERSION } from '../pipeline/stages/chunk.ts';
@@ -6,6 +7,7 @@ import { indexGroupOf, indexRoutes, prepareRoutes, type Route } from '../pipelin
 import type { Cache } from '../ports/cache/cache.ts';
 import type { DocumentStore } from '../ports/document-store/document-store.ts';
 import type { Embedder } from '../ports/embedder/embedder.ts';
+import type { Log } from '../ports/log/log.ts';
 import {
   openCache,
   openDocumentStore,
@@ -43,6 +45,16 @@ export interface FreshetOptions {
   readonly logger: Logger;
   /** Aborts when the process is asked to stop. */
   readonly signal: AbortSignal;
+  /** Routes of whoever starts it, beside those of the API; they identify nobody by themselves. Needs the role query. */
+  readonly routes?: (parts: ProcessParts) => FastifyPluginAsync;
+}
+
+/** What routes of whoever starts the process may look at. */
+export interface ProcessParts {
+  readonly config: ResolvedConfig;
+  readonly log: Log;
+  readonly store: DocumentStore;
+  readonly clock: Clock;
 }
 
 /** The roles of this process at work. Disposing drains them. */
@@ -79,7 +91,7 @@ interface Index {
  * Puts the roles together and starts them. The order matters: engines, then topics, then workers, then the API, then the
  * connectors that feed them; draining goes the other way round.
  */
-export async function startFreshet({ config, roles, logger, signal }: FreshetOptions): Promise<RunningFreshet> {
+export async function startFreshet({ config, roles, logger, signal, routes }: FreshetOptions): Promise<RunningFreshet> {
   await using opened = new Opened();
   const metrics = createMetrics();
   collectProcessMetrics(metrics);
@@ -123,7 +135,7 @@ export async function startFreshet({ config, roles, logger, signal }: FreshetOpt
     });
   const address = await listen(base, index, {
     ready: () => Promise.resolve(readiness(connectors, work.stopped)),
-    plugins,
+    plugins: routes && index ? [...plugins, routes({ ...base, store: index.store })] : plugins,
     condition: async (asked) =>
       conditions(base, index?.group ?? '', connectors, await shared.read(sources, asked), asked),
   });

@@ -9,7 +9,7 @@ import { createLogger } from '../../runtime/logger.ts';
 import type { AnswerResponse } from '../../schemas/answer.ts';
 import { answerLines } from '../ask.ts';
 import { createClient } from '../client.ts';
-import { startFreshet } from '../compose.ts';
+import { startFreshet, type ProcessParts } from '../compose.ts';
 import { packageRoot } from '../package-root.ts';
 import { integerFlag } from '../parse-flags.ts';
 import { listenError, makeDataDir } from '../probes.ts';
@@ -19,6 +19,8 @@ import { loadPages } from './docs-table.ts';
 import { startEmbeddedPostgres } from './embedded-postgres.ts';
 import { packageNames, packagePages, type Page } from './package-pages.ts';
 import { showProgress } from './progress.ts';
+import { SHOP, shopRoutes } from './shop-routes.ts';
+import { ShopTable } from './shop-table.ts';
 
 const HOST = '127.0.0.1';
 const SOURCE = 'docs';
@@ -53,9 +55,11 @@ export async function demo(outer: VerbContext): Promise<ExitCode> {
     settings: { wal_level: 'logical' },
   });
   const position = await fillTable(postgres.url, context);
+  await using shop = await ShopTable.open(postgres.url);
   const config = demoConfig(postgres.url, dataDir, port);
   const logger = createLogger(config.logLevel);
-  const running = await startFreshet({ config, roles: allRoles, logger, signal });
+  const routes = (parts: ProcessParts) => shopRoutes(shop, parts);
+  const running = await startFreshet({ config, roles: allRoles, logger, signal, routes });
   try {
     output.say(`Freshet is ready at ${running.address}`);
     const answer = await firstAnswer(running.address, position, context);
@@ -75,9 +79,9 @@ export async function demo(outer: VerbContext): Promise<ExitCode> {
   }
 }
 
-/** The config of the demo: one table of one database. It is checked like any other. */
+/** The config of the demo: a table to read and one to change, each a source of its own. It is checked like any other. */
 export function demoConfig(connection: string, dataDir: string, port: number): ResolvedConfig {
-  const table = {
+  const pages = {
     table: 'docs.pages',
     title: 'title',
     body: 'body',
@@ -88,7 +92,15 @@ export function demoConfig(connection: string, dataDir: string, port: number): R
     dataDir,
     logLevel: 'warn',
     server: { host: HOST, port },
-    sources: [{ name: SOURCE, kind: 'postgres', connection, tables: [table] }],
+    sources: [
+      { name: SOURCE, kind: 'postgres', connection, tables: [pages] },
+      {
+        name: SHOP.source,
+        kind: 'postgres',
+        connection,
+        tables: [{ table: SHOP.table, title: 'title', body: 'body' }],
+      },
+    ],
     // Documentation of public packages: what looks like an address in it is an example.
     pipeline: { pii: { mode: 'off' } },
   };
@@ -164,9 +176,10 @@ function invitation(answer: AnswerResponse, address: string): readonly string[] 
     `Q: ${questions[0]}`,
     ...answerLines(answer),
     '',
-    'Ask more, here or in another terminal:',
+    'Ask more, in another terminal:',
     ...questions.slice(1).map((question) => `  npx freshet ask --url ${address} "${question}"`),
-    `  or open ${address}`,
+    '',
+    `Or open ${address} in a browser: ask there, change a row, and watch the answer follow.`,
     '',
     'Ctrl-C stops it; what is indexed stays.',
   ];
