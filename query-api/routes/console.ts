@@ -1,14 +1,27 @@
 import { readFileSync } from 'node:fs';
 import type { RouteGroup } from '../deps.ts';
 
+const HTML = 'text/html; charset=utf-8';
+const SCRIPT = 'text/javascript; charset=utf-8';
+const STYLE = 'text/css; charset=utf-8';
+
 /** Files of the console and the API page, by address. All of it comes from here: no other host is ever asked. */
 const FILES: Readonly<Record<string, { readonly file: string; readonly type: string }>> = {
-  '/': { file: 'index.html', type: 'text/html; charset=utf-8' },
-  '/docs': { file: 'docs.html', type: 'text/html; charset=utf-8' },
-  '/console/app.js': { file: 'app.js', type: 'text/javascript; charset=utf-8' },
-  '/console/docs.js': { file: 'docs.js', type: 'text/javascript; charset=utf-8' },
-  '/console/style.css': { file: 'style.css', type: 'text/css; charset=utf-8' },
+  '/': { file: 'index.html', type: HTML },
+  '/docs': { file: 'docs.html', type: HTML },
+  ...Object.fromEntries(
+    ['api', 'app', 'ask', 'docs', 'dom', 'journey', 'live', 'rows', 'theme'].map((name) => [
+      `/console/${name}.js`,
+      { file: `${name}.js`, type: SCRIPT },
+    ]),
+  ),
+  ...Object.fromEntries(
+    ['stream', 'style'].map((name) => [`/console/${name}.css`, { file: `${name}.css`, type: STYLE }]),
+  ),
 };
+
+/** Mounted by the demo alone; the console offers to change rows where it is there. */
+const DEMO_ROUTE = '/demo/rows';
 
 const FOLDER = new URL('../console/', import.meta.url);
 
@@ -27,7 +40,7 @@ const CONTENT_SECURITY_POLICY = [
 /** The console at `/` and a page for the API at `/docs`. */
 export const consoleRoutes: RouteGroup = (app) => {
   for (const [url, { file, type }] of Object.entries(FILES)) {
-    const content = readFileSync(new URL(file, FOLDER));
+    const content = readFileSync(new URL(file, FOLDER), 'utf8');
     app.get(url, { schema: { hide: true } }, async (_request, reply) =>
       reply
         .type(type)
@@ -36,7 +49,11 @@ export const consoleRoutes: RouteGroup = (app) => {
           'referrer-policy': 'no-referrer',
           'cache-control': 'no-cache',
         })
-        .send(content),
+        .send(app.hasRoute({ method: 'GET', url: DEMO_ROUTE }) ? forDemo(content) : content),
     );
   }
 };
+
+function forDemo(page: string): string {
+  return page.replace('<html lang="en">', '<html lang="en" data-demo>');
+}

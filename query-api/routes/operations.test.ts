@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import type { FastifyPluginAsync } from 'fastify';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { DeadLetter } from '../../schemas/dead-letter.ts';
 import type { FailureDesk } from '../deps.ts';
@@ -194,19 +195,27 @@ describe('the description of the API', () => {
 });
 
 describe('the pages', () => {
+  test('offer to change rows only where the demo has mounted its routes', async () => {
+    const rows: FastifyPluginAsync = async (app) => void app.get('/demo/rows', async () => ({ rows: [] }));
+    expect((await bench().app.inject('/')).body).not.toContain('data-demo');
+    expect((await bench({ plugins: [rows] }).app.inject('/')).body).toContain('<html lang="en" data-demo>');
+  });
+
   test('run nothing inline, call no other host and show texts as text', async () => {
     const b = bench();
     const page = await b.app.inject('/');
     expect(page.headers['content-security-policy']).toContain("default-src 'none'");
     expect(page.headers['content-security-policy']).not.toContain('unsafe');
     const folder = new URL('../console/', import.meta.url);
-    for (const file of ['index.html', 'docs.html', 'app.js', 'docs.js', 'style.css']) {
+    const files = readdirSync(folder);
+    expect(files.length).toBeGreaterThan(5);
+    for (const file of files) {
       const text = readFileSync(new URL(file, folder), 'utf8');
       expect(text).not.toMatch(
         /innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|https?:\/\/|<script>|style="|\son\w+="/,
       );
     }
-    for (const url of ['/console/app.js', '/console/style.css', '/docs', '/console/docs.js'])
-      expect((await b.app.inject(url)).statusCode).toBe(200);
+    const addresses = files.map((file) => `/console/${file}`).filter((address) => !address.endsWith('.html'));
+    for (const url of ['/docs', ...addresses]) expect((await b.app.inject(url)).statusCode).toBe(200);
   });
 });

@@ -1,0 +1,235 @@
+// One question and its answer, streamed; and the same question again when what it rests on has changed.
+
+import { call, events, Trouble, troubleFrom, unreachable } from './api.js';
+import { age, byId, clock, element, isDemo, millis, submitOnEnter } from './dom.js';
+
+const EXAMPLES = [
+  'How many days do I have to return a bicycle?',
+  'Until when is the shop open on weekdays?',
+  'Can I rent a bicycle?',
+  'Which Node.js versions does Fastify v5 support?',
+];
+/** How long a question that follows a change waits for it, ms. */
+const FOLLOW_WAIT_MS = 10_000;
+
+const answer = byId('answer');
+/** The answer that is shown, and the question that it belongs to. */
+let shown = { question: '', text: '' };
+let running;
+let onRow = () => undefined;
+
+/** @param editRow is called with a document id whose row the visitor wants to change; gives false where there is none. */
+export function startAsking(editRow) {
+  onRow = editRow;
+  const question = byId('question');
+  submitOnEnter(question);
+  byId('ask').addEventListener('submit', (event) => {
+    event.preventDefault();
+    void ask(question.value.trim());
+  });
+  question.addEventListener('keydown', (event) => event.key === 'Escape' && running?.abort());
+  byId('stop').addEventListener('click', () => running?.abort());
+  byId('identity').addEventListener('input', showWho);
+  showWho();
+  if (isDemo) byId('examples').append(...EXAMPLES.map(example));
+  const asked = new URLSearchParams(location.search).get('q');
+  if (asked) void ask(fill(asked));
+}
+
+/** Asks the same again as of a change. Gives the time of the new answer, ms since the epoch; undefined when nothing was asked. */
+export async function askAgain(after) {
+  if (shown.question === '') return undefined;
+  const isDone = await ask(shown.question, after);
+  return isDone ? Date.now() : undefined;
+}
+
+function example(text) {
+  const made = element('button', 'chip', text);
+  made.type = 'button';
+  made.addEventListener('click', () => void ask(fill(text)));
+  return made;
+}
+
+function fill(text) {
+  byId('question').value = text;
+  return text;
+}
+
+/** Streams one answer. A question that is asked meanwhile ends the one before. True when it was answered. */
+async function ask(question, after) {
+  if (question === '') return false;
+  running?.abort();
+  const own = new AbortController();
+  running = own;
+  const began = performance.now();
+  const before = after && shown.question === question ? shown.text : '';
+  begin(before !== '');
+  const reply = { text: '', results: [], done: undefined };
+  try {
+    const body = { question, stream: true, ...(after && { after, waitMs: FOLLOW_WAIT_MS }) };
+    const response = await call('POST', '/v1/answer', body, own.signal);
+    for await (const { event, data } of events(response.body)) take(event, data, reply);
+    if (!reply.done) throw unreachable();
+    shown = { question, text: reply.done.answer };
+    finish(reply.done, before, performance.now() - began);
+    return true;
+  } catch (error) {
+    if (own.signal.aborted && running === own) byId('status').textContent = 'Stopped.';
+    else if (!own.signal.aborted) fail(error);
+    return false;
+  } finally {
+    if (running === own) end();
+  }
+}
+
+function take(event, data, reply) {
+  if (event === 'retrieval') {
+    reply.results = data.results;
+    showPassages(data.results);
+    showAsOf(data.asOf);
+    byId('status').textContent = 'Reading what was found …';
+  } else if (event === 'token') {
+    reply.text += data.text;
+    showAnswer(reply.text, reply.results.length);
+  } else if (event === 'citation') {
+    cite(data);
+  } else if (event === 'done') {
+    reply.done = data;
+    showAnswer(data.answer, reply.results.length);
+  } else if (event === 'error') {
+    throw troubleFrom(data);
+  }
+}
+
+/** @param isFollowing the last answer stays until the new one is there, so that the eye sees it change and not vanish. */
+function begin(isFollowing) {
+  byId('reply').hidden = false;
+  byId('empty').hidden = true;
+  byId('stop').hidden = false;
+  byId('before').hidden = true;
+  answer.className = 'busy';
+  answer.setAttribute('aria-busy', 'true');
+  byId('status').textContent = isFollowing ? 'The table has changed; asking again …' : 'Looking for it …';
+  if (isFollowing) return;
+  answer.textContent = '';
+  byId('asof').textContent = '';
+  showPassages([]);
+}
+
+function finish({ answer: text, refused }, before, tookMs) {
+  answer.classList.toggle('refused', refused);
+  if (refused) byId('cited').replaceChildren();
+  byId('status').textContent = refused
+    ? `Nothing in the index answers that (${millis(tookMs)}).`
+    : `Answered in ${millis(tookMs)}, with its sources.`;
+  if (refused && isDemo)
+    answer.append(element('p', 'hint', 'Add a row that says it, and this question gets its answer.'));
+  if (before === '' || before === text) return;
+  byId('status').textContent = 'The answer has changed with the table.';
+  byId('before').replaceChildren('Before: ', element('del', '', plain(before)));
+  byId('before').hidden = false;
+  answer.classList.add('changed');
+}
+
+function end() {
+  running = undefined;
+  byId('stop').hidden = true;
+  answer.classList.remove('busy');
+  answer.removeAttribute('aria-busy');
+}
+
+function fail(error) {
+  answer.className = 'failed';
+  answer.textContent = error instanceof Error ? error.message : String(error);
+  byId('status').textContent = 'No answer.';
+  showPassages([]);
+  byId('asof').textContent = error instanceof Trouble && error.code.startsWith('FRESHET') ? error.code : '';
+}
+
+/** A line break of the source is no line break of the answer; an empty line is. */
+const flow = (text) => text.replace(/([^\n])\n(?=[^\n])/g, '$1 ');
+const plain = (text) => flow(text).replace(/\s*\[\d{1,3}\]/g, '');
+
+/** The answer with its [n] as links to the passages. */
+function showAnswer(text, count) {
+  answer.classList.remove('changed', 'refused', 'failed');
+  const parts = flow(text).split(/\[(\d{1,3})\]/);
+  answer.replaceChildren(
+    ...parts.map((part, index) => {
+      if (index % 2 === 0) return document.createTextNode(part);
+      if (Number(part) < 1 || Number(part) > count) return document.createTextNode(`[${part}]`);
+      const link = element('a', 'cite', part);
+      link.href = `#passage-${part}`;
+      link.setAttribute('aria-label', `Source ${part}`);
+      return link;
+    }),
+  );
+}
+
+function showPassages(results) {
+  byId('cited').replaceChildren();
+  byId('passages').replaceChildren(...results.map(passage));
+  countOthers();
+}
+
+function countOthers() {
+  const count = byId('passages').childElementCount;
+  byId('others').hidden = count === 0;
+  byId('others').firstElementChild.textContent = `${count} more ${count === 1 ? 'passage' : 'passages'} that came near`;
+}
+
+function passage(result) {
+  const item = element('li', 'card');
+  item.id = `passage-${result.rank}`;
+  item.tabIndex = -1;
+  const head = element('div', 'head');
+  head.append(element('span', 'number', String(result.rank)), element('b', '', result.title || result.documentId));
+  const edit = onRow(result.documentId);
+  if (edit) head.append(edit);
+  const origin = element('div', 'origin', `${readable(result.documentId)} · changed ${age(result.committedAt)}`);
+  origin.title = `version ${result.version}, indexed ${new Date(result.indexedAt).toLocaleString()}`;
+  item.append(head, element('div', 'text', result.text), origin);
+  return item;
+}
+
+function readable(documentId) {
+  try {
+    return decodeURIComponent(documentId);
+  } catch {
+    return documentId;
+  }
+}
+
+/** Puts a quoted passage in front of the others and marks the quoted words in it. */
+function cite({ marker, quote }) {
+  const item = byId(`passage-${marker}`);
+  if (!item) return;
+  byId('cited').append(item);
+  countOthers();
+  const text = item.querySelector('.text');
+  for (const node of text.childNodes) {
+    const at = node.nodeType === Node.TEXT_NODE ? node.data.indexOf(quote) : -1;
+    if (at === -1) continue;
+    const quoted = node.splitText(at);
+    quoted.splitText(quote.length);
+    quoted.replaceWith(element('mark', '', quote));
+    return;
+  }
+}
+
+function showAsOf(asOf) {
+  const sources = Object.entries(asOf).map(([name, { committedAt }]) => `${clock(committedAt)} (${name})`);
+  byId('asof').textContent = sources.length === 0 ? '' : `As of ${sources.join(', ')}`;
+  byId('asof').title = Object.entries(asOf)
+    .map(([name, { position }]) => `${name} at ${position}`)
+    .join(', ');
+}
+
+function showWho() {
+  const [tenant, groups, key] = ['tenant', 'groups', 'key'].map((id) => byId(id).value.trim());
+  byId('who').textContent = key
+    ? 'the owner of a key'
+    : tenant || groups
+      ? `${tenant || 'default'} ${groups}`
+      : 'everyone';
+}
