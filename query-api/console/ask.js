@@ -36,11 +36,14 @@ export function startAsking(editRow) {
   if (asked) void ask(fill(asked));
 }
 
-/** Asks the same again as of a change. Gives the time of the new answer, ms since the epoch; undefined when nothing was asked. */
+/**
+ * Asks the same again as of a change. Gives the time of the new answer, ms since the epoch, and its text where it is another one;
+ * undefined when nothing was asked.
+ */
 export async function askAgain(after) {
-  if (shown.question === '') return undefined;
-  const isDone = await ask(shown.question, after);
-  return isDone ? Date.now() : undefined;
+  const before = shown;
+  if (before.question === '' || !(await ask(before.question, after))) return undefined;
+  return { at: Date.now(), ...(shown.text !== before.text && { text: plain(shown.text) }) };
 }
 
 function example(text) {

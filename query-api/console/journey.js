@@ -23,8 +23,8 @@ export function depart(what) {
   byId('journey').textContent = `${what} is being committed …`;
 }
 
-/** Shows when the change was where. All times are of one clock and count from the commit. */
-export async function arrive(what, journey) {
+/** Shows when the change was where, and what came of it ("searchable", "gone"). All times are of one clock and count from the commit. */
+export async function arrive(what, journey, outcome) {
   if (!journey) {
     byId('journey').textContent =
       `${what} is committed and still on its way: the index has a lot to do. It loses nothing and catches up.`;
@@ -34,7 +34,7 @@ export async function arrive(what, journey) {
   const after = (at) => (at === undefined ? 'passed' : millis(at - committedAt));
   const own = travel;
   byId('journey').replaceChildren(
-    `${what}: searchable `,
+    `${what}: ${outcome} `,
     Object.assign(document.createElement('strong'), { textContent: millis(searchableAt - committedAt) }),
     ' after the commit.',
   );

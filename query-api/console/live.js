@@ -84,12 +84,14 @@ function showFreshness({ sources, coverage }) {
   byId('sources').replaceChildren(...Object.entries(sources).map(([name, source]) => sourceCard(name, source)));
 }
 
+const share = (part) => (part > 0 && part < 0.01 ? 'less than 1 %' : `${Math.floor(part * 100)} %`);
+
 function showFilling(lag, dense) {
   const parts = [];
   if (lag >= MANY_WAITING) parts.push(`${lag.toLocaleString()} changes are still on their way into the index.`);
   if (dense < 1)
     parts.push(
-      `The index is still filling: ${Math.floor(dense * 100)} % of the passages have their meaning as numbers. Until then they are found by their words.`,
+      `The index is still filling: ${share(dense)} of the passages have their meaning as numbers. Until then they are found by their words.`,
     );
   byId('filling').hidden = parts.length === 0;
   if (parts.length === 0) return;

@@ -116,11 +116,11 @@ async function store(row, content) {
   table.rows = isNew ? [...table.rows, stored] : table.rows.map((each) => (each.id === row.id ? stored : each));
   close(stored.id);
   say(stored.id, isNew ? 'Added' : 'Saved', reply);
-  await follow(what, reply);
+  echo(outcomeOf(stored.id), await follow(what, reply, 'searchable'));
 }
 
 async function remove(row) {
-  const what = `The deletion of “${row.title}”`;
+  const what = `“${row.title}”`;
   const reply = await send(what, row.id, 'DELETE', `/demo/rows/${row.id}`);
   if (!reply) return;
   table.rows = table.rows.filter(({ id }) => id !== row.id);
@@ -132,7 +132,7 @@ async function remove(row) {
   byId('removed').replaceChildren(element('span', '', `“${row.title}” is deleted${soon(reply)}.`), again);
   byId('removed').hidden = false;
   again.focus();
-  await follow(what, reply);
+  echo(byId('removed'), await follow(what, reply, 'gone from every answer'));
 }
 
 /** Sends a change and tells of its failure beside the row. */
@@ -141,7 +141,7 @@ async function send(what, id, method, path, content) {
   try {
     return await (await call(method, path, content)).json();
   } catch (error) {
-    const outcome = list.querySelector(`[data-row="${id}"] .outcome`);
+    const outcome = outcomeOf(id);
     if (outcome) {
       outcome.textContent = error.message;
       outcome.classList.add('failed');
@@ -151,10 +151,24 @@ async function send(what, id, method, path, content) {
   }
 }
 
-async function follow(what, { journey, position }) {
-  void arrive(what, journey);
-  answered(journey, await askAgain({ [table.source]: position }));
+async function follow(what, { journey, position }, outcome) {
+  void arrive(what, journey, outcome);
+  const again = await askAgain({ [table.source]: position });
+  answered(journey, again?.at);
+  return again?.text;
 }
+
+/** Where the columns stand below one another, the answer is out of sight: it is repeated where the eyes are. */
+function echo(beside, text) {
+  if (text === undefined || !beside?.isConnected) return;
+  const link = element('a', '', 'See it');
+  link.href = '#reply';
+  const made = element('span', 'echo');
+  made.append('The answer is now: ', element('q', '', text), ' ', link);
+  beside.append(made);
+}
+
+const outcomeOf = (id) => list.querySelector(`[data-row="${id}"] .outcome`);
 
 const soon = ({ journey }) =>
   journey?.committedAt
@@ -162,7 +176,7 @@ const soon = ({ journey }) =>
     : '';
 
 function say(id, verb, { journey, sql }) {
-  const outcome = list.querySelector(`[data-row="${id}"] .outcome`);
+  const outcome = outcomeOf(id);
   if (!outcome) return;
   const time = journey?.committedAt
     ? `searchable ${millis(journey.searchableAt - journey.committedAt)} after the commit`
