@@ -12,7 +12,7 @@ export default defineConfig({
         exclude: [
           'node_modules/**',
           'dist/**',
-          '**/*.{postgres,crash,e2e,kafka,elasticsearch,redis,debezium,cluster}.test.ts',
+          '**/*.{postgres,crash,e2e,browser,kafka,elasticsearch,redis,debezium,cluster}.test.ts',
         ],
       }),
       lane('postgres', ['**/*.postgres.test.ts'], {
@@ -30,6 +30,8 @@ export default defineConfig({
         fileParallelism: false,
         globalSetup: ['test/support/postgres-global.ts'],
       }),
+      // The console in a headless Chromium, which npm does not install; skipped, with a word, where there is none.
+      lane('browser', ['**/*.browser.test.ts'], { testTimeout: 120_000, hookTimeout: 180_000, fileParallelism: false }),
       // What npm does not install: `npm run engines` starts it. Tests share the engines and wait for them more than they compute.
       lane('engines', ['**/*.{kafka,elasticsearch,redis,debezium,cluster}.test.ts'], {
         exclude: ['node_modules/**', 'dist/**', 'test/faults/cluster/**'],
