@@ -22,7 +22,7 @@ import {
 import type { OperationsDeps } from '../query-api/deps.ts';
 import { systemClock, systemRandom, type Clock, type Random } from '../runtime/clock.ts';
 import type { ResolvedConfig } from '../runtime/config/config.ts';
-import { LogUnavailable, SourceMisconfigured } from '../runtime/errors.ts';
+import { AddressUnavailable, LogUnavailable, SourceMisconfigured } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { collectProcessMetrics, createMetrics, type Metrics } from '../runtime/metrics.ts';
 import { Opened } from '../runtime/opened.ts';
@@ -278,5 +278,12 @@ async function listen(base: Base, index: Index | undefined, { condition, ...oper
       : buildOperationsServer({ ...base, ...operations });
   opened.defer(() => server.close());
   const { host, port } = config.server;
-  return server.listen({ host, port });
+  try {
+    return await server.listen({ host, port });
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const problem = code === 'EADDRINUSE' ? 'is taken by another program' : `cannot be listened on (${code})`;
+    const mend = 'stop what listens there, or set server.host and server.port';
+    throw new AddressUnavailable(`${host}:${port} ${problem}; ${mend}`, { cause });
+  }
 }

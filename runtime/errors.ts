@@ -329,6 +329,12 @@ export class InvalidUsage extends FreshetError {
   readonly fate = 'fatal';
 }
 
+/** The server cannot listen where `server.host` and `server.port` say, mostly because another program does. The process exits with 1. */
+export class AddressUnavailable extends FreshetError {
+  readonly code = 'FRESHET_ADDRESS_UNAVAILABLE';
+  readonly fate = 'fatal';
+}
+
 /** A command needs the running server and nothing answers at its address. */
 export class ServerUnreachable extends FreshetError {
   readonly code = 'FRESHET_SERVER_UNREACHABLE';

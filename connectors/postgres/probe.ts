@@ -115,10 +115,37 @@ async function tables(config: PostgresSourceConfig, sql: PgSession, signal: Abor
   const name = publicationName(config);
   const changes = publicationChanges(name, captured, await readPublication(sql, name, signal));
   if (changes.length === 0) return [...findings, ok('publication', `Publication ${name} is as it should be.`)];
+  const statements = `${changes.join('; ')};`;
+  if (!(await maySetUp(sql, name, captured, signal)))
+    return [
+      ...findings,
+      error(
+        'publication',
+        `The role may not set up publication ${quoteIdent(name)}.`,
+        `Run as the tables' owner: ${statements}`,
+      ),
+    ];
   return [
     ...findings,
-    warning('publication', `Publication ${quoteIdent(name)} will be set up at the start.`, `${changes.join('; ')};`),
+    warning('publication', `Publication ${quoteIdent(name)} will be set up at the start.`, statements),
   ];
+}
+
+/** Whether the role may make the publication, or change the one that is there: that is for owners. */
+async function maySetUp(
+  sql: PgSession,
+  name: string,
+  captured: readonly CapturedTable[],
+  signal: AbortSignal,
+): Promise<boolean> {
+  const [row] = await sql.query(
+    `SELECT (SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM pg_class WHERE oid = ANY ($1::oid[]))
+       AND coalesce((SELECT pg_has_role(pubowner, 'USAGE') FROM pg_publication WHERE pubname = $2),
+         has_database_privilege(current_database(), 'CREATE')) AS may`,
+    [`{${captured.map(({ oid }) => oid).join(',')}}`, name],
+    signal,
+  );
+  return row?.['may'] === 't';
 }
 
 async function slot(config: PostgresSourceConfig, sql: PgSession, signal: AbortSignal): Promise<Finding[]> {
