@@ -124,8 +124,12 @@ function anchorsOf(text: string): readonly string[] {
   );
 }
 
+/** Its blocks are run one after the other, as they stand. */
+const WALKED = 'docs/QUICKSTART.md';
+
 describe('commands', () => {
-  const commands = ['README.md', ...filesBelow('docs', '.md')].flatMap((page) =>
+  const pagesWithCommands = ['README.md', ...filesBelow('docs', '.md')].filter((page) => page !== WALKED);
+  const commands = pagesWithCommands.flatMap((page) =>
     [...read(page).matchAll(/```sh\n([\s\S]*?)```/g)].flatMap((block) =>
       (block[1] ?? '').split('\n').filter((line) => line !== '' && !line.startsWith('#')),
     ),
@@ -138,6 +142,13 @@ describe('commands', () => {
   test.each(commands)('%s is run by .ci/run', (command) => {
     // Inside double quotes of the script, quotes stand behind a backslash.
     expect(read('.ci/run').replaceAll('\\"', '"')).toContain(ranAs[command] ?? command);
+  });
+
+  test('the guide is walked by .ci/run, and every block of it is of a kind that the walk knows', () => {
+    expect(read('.ci/run')).toContain('node scripts/stranger.js');
+    const kinds = [...read(WALKED).matchAll(/^```(\S.*)$/gm)].map((match) => match[1] ?? '');
+    expect(kinds.length).toBeGreaterThan(8);
+    expect(kinds.filter((kind) => !/^(sh|sh leave-running|sql|(yaml|ts|js) [\w.]+)$/.test(kind))).toEqual([]);
   });
 
   test('every verb that a page names exists', () => {
