@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { systemClock } from '../runtime/clock.ts';
 import { parseConfig } from '../runtime/config/load-config.ts';
 import { probeDataDir, probeModel, probePort } from './probes.ts';
 
@@ -34,7 +35,7 @@ describe('the data folder', () => {
 });
 
 describe('the port', () => {
-  const world = { fetch: globalThis.fetch, signal: new AbortController().signal };
+  const world = { fetch: globalThis.fetch, signal: new AbortController().signal, clock: systemClock };
   const withPort = (port: number) =>
     parseConfig(
       `server: { port: ${port} }\nsources: [{ name: a, kind: webhook, signature: { scheme: standard-webhooks, secret: whsec_x } }]`,
@@ -54,6 +55,21 @@ describe('the port', () => {
     server.closeAllConnections();
     expect(finding.status).toBe(expected);
     expect(JSON.stringify(finding)).toContain(words);
+  });
+
+  test.each([
+    ['says nothing', (socket: Socket) => void socket],
+    ['cuts every connection', (socket: Socket) => void socket.destroy()],
+  ])('that a program has which %s is a fault, and is waited for no longer than a moment', async (_what, treat) => {
+    const server = createTcpServer(treat);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const finding = await probePort(withPort(port), {
+      ...world,
+      clock: { ...systemClock, sleep: async () => undefined },
+    });
+    server.close();
+    expect(finding).toMatchObject({ status: 'fault', message: `127.0.0.1:${port} is taken by another program` });
   });
 
   test('that is free is fine', async () => {

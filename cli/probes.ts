@@ -46,7 +46,7 @@ export async function makeDataDir(dataDir: string): Promise<void> {
 /** Whether the server's port can be had; one that a running Freshet holds is as it should be. */
 export async function probePort(
   config: ResolvedConfig,
-  context: Pick<VerbContext, 'fetch' | 'signal'>,
+  context: Pick<VerbContext, 'fetch' | 'signal' | 'clock'>,
 ): Promise<Finding> {
   const name = 'port';
   const { host, port } = config.server;
@@ -80,11 +80,24 @@ export async function listenError(host: string, port: number): Promise<string | 
   }
 }
 
-async function isFreshet(url: string, { fetch, signal }: Pick<VerbContext, 'fetch' | 'signal'>): Promise<boolean> {
+/** A Freshet says that it is alive at once; another program may say nothing at all, ms. */
+const ALIVE_WITHIN_MS = 2_000;
+
+async function isFreshet(
+  url: string,
+  { fetch, signal, clock }: Pick<VerbContext, 'fetch' | 'signal' | 'clock'>,
+): Promise<boolean> {
+  const enough = new AbortController();
+  const either = AbortSignal.any([signal, enough.signal]);
+  // A timer that keeps the process alive: node's fetch may stay unsettled when a server cuts the connection, and the process would end.
+  const asked = fetch(url, { signal: either }).then(
+    ({ ok }) => ok,
+    () => false, // whatever listens there does not speak HTTP
+  );
   try {
-    return (await fetch(url, { signal })).ok;
-  } catch {
-    return false; // whatever listens there does not speak HTTP
+    return await Promise.race([asked, clock.sleep(ALIVE_WITHIN_MS, either).then(() => false)]);
+  } finally {
+    enough.abort();
   }
 }
 
