@@ -205,7 +205,7 @@ function run(command, cwd) {
       new Promise((found, lost) => {
         look = () => pattern.test(said) && found();
         look();
-        ended.then(() =>
+        void ended.then(() =>
           pattern.test(said) ? found() : lost(new Error(`${command} ended before it said ${pattern}:\n${said}`)),
         );
       }),
