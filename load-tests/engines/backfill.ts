@@ -1,7 +1,8 @@
 import { systemClock } from '../../runtime/clock.ts';
-import { ARCHIVE_TABLE, ARCHIVE_TOPIC, archivedRow, changeOf, SOURCE, TABLE, textOf } from './corpus.ts';
-import { Figures, load, quantile, until, type Scenario } from './measure.ts';
-import { ask, openPlace, type Place } from './place.ts';
+import { ARCHIVE_TABLE, ARCHIVE_TOPIC, archivedRow, changeOf, SOURCE, TABLE, textOf } from '../corpus.ts';
+import { Figures, load, quantile, until, type Scenario } from '../measure.ts';
+import { ask } from '../ask.ts';
+import { openPlace, type Place } from './place.ts';
 
 const WAIT_MS = 300_000;
 const CHARACTERS = 600;

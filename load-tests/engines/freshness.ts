@@ -2,10 +2,11 @@ import type { DocumentsRecord } from '../../schemas/document.ts';
 import { DOCUMENTS_TOPIC } from '../../schemas/topics.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { pagesOf } from '../../ports/log/partitions.ts';
-import { idOf, SOURCE, textOf, TOPIC } from './corpus.ts';
-import { Figures, load, quantile, until, type Scenario } from './measure.ts';
-import { ask, openPlace, type Place } from './place.ts';
-import type { RoleProcess } from './role-process.ts';
+import { idOf, SOURCE, textOf, TOPIC } from '../corpus.ts';
+import { Figures, load, quantile, until, type Scenario } from '../measure.ts';
+import { ask } from '../ask.ts';
+import { openPlace, type Place } from './place.ts';
+import type { RoleProcess } from '../processes.ts';
 
 const POLL_MS = 20;
 const WAIT_MS = 60_000;

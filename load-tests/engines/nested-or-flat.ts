@@ -1,9 +1,9 @@
 import { encodeVector } from '../../ports/document-store/elasticsearch/document-body.ts';
 import { indexBody } from '../../ports/document-store/elasticsearch/index-mapping.ts';
 import { systemClock } from '../../runtime/clock.ts';
-import { randomOf, textOf, wordOf } from './corpus.ts';
-import { Figures, load, onLanes, quantile, secondsOf, type Scenario } from './measure.ts';
-import { ask } from './place.ts';
+import { randomOf, textOf, wordOf } from '../corpus.ts';
+import { Figures, load, onLanes, quantile, secondsOf, type Scenario } from '../measure.ts';
+import { ask } from '../ask.ts';
 
 const DIMENSIONS = 384;
 const PASSAGES = 5;

@@ -1,7 +1,8 @@
-import { changeOf, idOf, textOf } from './corpus.ts';
-import { Figures, load, secondsOf, until, type Scenario } from './measure.ts';
-import { ask, openPlace } from './place.ts';
-import { startStub } from './role-process.ts';
+import { changeOf, idOf, textOf } from '../corpus.ts';
+import { Figures, load, secondsOf, until, type Scenario } from '../measure.ts';
+import { ask } from '../ask.ts';
+import { openPlace } from './place.ts';
+import { startStub } from '../processes.ts';
 
 const CALL_MS = 400;
 const BATCH = 32;

@@ -1,7 +1,7 @@
 import kafkajs from 'kafkajs';
 import { encodeVector } from '../../ports/document-store/elasticsearch/document-body.ts';
 import { systemClock } from '../../runtime/clock.ts';
-import { changes, TOPIC } from './corpus.ts';
+import { changes, TOPIC } from '../corpus.ts';
 import {
   Figures,
   load,
@@ -11,9 +11,10 @@ import {
   type Findings,
   type Scenario,
   type ScenarioOptions,
-} from './measure.ts';
-import { ask, openPlace, type Place } from './place.ts';
-import { startStub, type StubProcess } from './role-process.ts';
+} from '../measure.ts';
+import { ask } from '../ask.ts';
+import { openPlace, type Place } from './place.ts';
+import { startStub, type StubProcess } from '../processes.ts';
 
 /** Texts of one request of the naive client, and its connections. */
 const BATCH = 32;

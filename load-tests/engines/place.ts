@@ -9,9 +9,10 @@ import { systemClock, systemRandom } from '../../runtime/clock.ts';
 import type { ConfigFile } from '../../runtime/config/config.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { onEngines, type EnginePlace } from '../replay/on-engines.ts';
-import { SOURCE, TABLE, TOPIC } from './corpus.ts';
-import { until } from './measure.ts';
-import { startProcess, type RoleProcess } from './role-process.ts';
+import { SOURCE, TABLE, TOPIC } from '../corpus.ts';
+import { ask } from '../ask.ts';
+import { until } from '../measure.ts';
+import { startProcess, type RoleProcess } from '../processes.ts';
 
 export interface PlaceOptions {
   readonly partitions?: number;
@@ -171,18 +172,6 @@ class OnEngines implements Place {
     await this.#own.engines[Symbol.asyncDispose]();
     await rm(this.#own.folder, { recursive: true, force: true });
   }
-}
-
-/** A request with a JSON body, or with lines of JSON when it is a text or bytes. @throws Error with the reply when it is refused. */
-export async function ask<T>(url: string, body?: unknown, method = body === undefined ? 'GET' : 'POST'): Promise<T> {
-  const isLines = typeof body === 'string' || body instanceof Uint8Array;
-  const reply = await fetch(url, {
-    method,
-    headers: { 'content-type': isLines ? 'application/x-ndjson' : 'application/json' },
-    ...(body !== undefined && { body: isLines ? body : JSON.stringify(body) }),
-  });
-  if (!reply.ok) throw new Error(`${method} ${url}: ${reply.status} ${(await reply.text()).slice(0, 500)}`);
-  return (await reply.json()) as T;
 }
 
 async function countIn(elasticsearch: string, alias: string): Promise<IndexCounts> {

@@ -1,9 +1,10 @@
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { changes, randomOf, wordOf } from './corpus.ts';
-import { Figures, load, onLanes, quantile, secondsOf, type Scenario } from './measure.ts';
-import { ask, openPlace } from './place.ts';
+import { changes, randomOf, wordOf } from '../corpus.ts';
+import { Figures, load, onLanes, quantile, secondsOf, type Scenario } from '../measure.ts';
+import { ask } from '../ask.ts';
+import { openPlace } from './place.ts';
 
 const CONCURRENCY = [1, 20] as const;
 const WAIT_MS = 300_000;

@@ -1,8 +1,9 @@
 import { systemClock } from '../../runtime/clock.ts';
-import { changeOf, changes, textOf } from './corpus.ts';
-import { Figures, load, until, type Scenario } from './measure.ts';
-import { ask, openPlace } from './place.ts';
-import { startStub } from './role-process.ts';
+import { changeOf, changes, textOf } from '../corpus.ts';
+import { Figures, load, until, type Scenario } from '../measure.ts';
+import { ask } from '../ask.ts';
+import { openPlace } from './place.ts';
+import { startStub } from '../processes.ts';
 
 const WAIT_MS = 300_000;
 const BATCH = 32;

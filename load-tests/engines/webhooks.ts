@@ -3,10 +3,10 @@ import { Agent, request } from 'node:http';
 import { pagesOf } from '../../ports/log/partitions.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { hookTopic } from '../../schemas/topics.ts';
-import { SOURCE, textOf } from './corpus.ts';
-import { Figures, load, onLanes, quantile, secondsOf, type Scenario } from './measure.ts';
+import { SOURCE, textOf } from '../corpus.ts';
+import { Figures, load, onLanes, quantile, secondsOf, type Scenario } from '../measure.ts';
 import { openPlace, type Place } from './place.ts';
-import { startPlainServer, type RoleProcess } from './role-process.ts';
+import { startPlainServer, type RoleProcess } from '../processes.ts';
 
 const CONNECTIONS = 64;
 const PARTITIONS = 3;

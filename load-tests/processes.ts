@@ -2,8 +2,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { packageRoot } from '../../cli/package-root.ts';
-import type { TeiStubCounters, TeiStubOptions } from '../../test/support/tei-stub.ts';
+import { packageRoot } from '../cli/package-root.ts';
+import type { TeiStubCounters, TeiStubOptions } from '../test/support/tei-stub.ts';
 import { cpuSecondsOf } from './measure.ts';
 
 const TAIL_CHARACTERS = 4_000;
@@ -83,7 +83,7 @@ export interface StubProcess extends ServerProcess {
 }
 
 export async function startStub(options: TeiStubOptions): Promise<StubProcess> {
-  const server = await startServer('../../test/support/tei-stub-main.js', JSON.stringify(options));
+  const server = await startServer('../test/support/tei-stub-main.js', JSON.stringify(options));
   return Object.assign(server, {
     counters: async () => (await (await fetch(`${server.url}/stub/counters`)).json()) as TeiStubCounters,
   });

@@ -1,9 +1,9 @@
-import type { AppendRecord } from '../../ports/log/log.ts';
-import { systemClock } from '../../runtime/clock.ts';
-import { envelopeVersion, type Envelope } from '../../schemas/envelope.ts';
-import { documentId } from '../../schemas/ids.ts';
-import { formatLsn, type Lsn } from '../../schemas/lsn.ts';
-import { tableTopic, VERSION_HEADER } from '../../schemas/topics.ts';
+import type { AppendRecord } from '../ports/log/log.ts';
+import { systemClock } from '../runtime/clock.ts';
+import { envelopeVersion, type Envelope } from '../schemas/envelope.ts';
+import { documentId } from '../schemas/ids.ts';
+import { formatLsn, type Lsn } from '../schemas/lsn.ts';
+import { tableTopic, VERSION_HEADER } from '../schemas/topics.ts';
 
 export const SOURCE = 'bench';
 export const TABLE = 'public.articles';

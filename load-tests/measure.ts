@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
-import { systemClock } from '../../runtime/clock.ts';
+import { systemClock } from '../runtime/clock.ts';
 
 /** What a figure must be to reach its goal. */
 export interface Goal {
