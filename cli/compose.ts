@@ -47,6 +47,8 @@ export interface FreshetOptions {
   readonly signal: AbortSignal;
   /** Routes of whoever starts it, beside those of the API; they identify nobody by themselves. Needs the role query. */
   readonly routes?: (parts: ProcessParts) => FastifyPluginAsync;
+  /** Embeds in the place of the one that the config names: a program that runs Freshet in its own process may bring a model. It stays the caller's. */
+  readonly embedder?: Embedder | undefined;
 }
 
 /** What routes of whoever starts the process may look at. */
@@ -91,7 +93,14 @@ interface Index {
  * Puts the roles together and starts them. The order matters: engines, then topics, then workers, then the API, then the
  * connectors that feed them; draining goes the other way round.
  */
-export async function startFreshet({ config, roles, logger, signal, routes }: FreshetOptions): Promise<RunningFreshet> {
+export async function startFreshet({
+  config,
+  roles,
+  logger,
+  signal,
+  routes,
+  embedder,
+}: FreshetOptions): Promise<RunningFreshet> {
   await using opened = new Opened();
   const metrics = createMetrics();
   collectProcessMetrics(metrics);
@@ -110,7 +119,7 @@ export async function startFreshet({ config, roles, logger, signal, routes }: Fr
     deadLetters: deadLettersIn({ ...parts, log }),
   };
   // Connectors ask the index which epochs it has seen; preparing needs nothing of it.
-  const index = roles.some((role) => role !== 'prepare') ? await openIndex(base, signal) : undefined;
+  const index = roles.some((role) => role !== 'prepare') ? await openIndex(base, embedder, signal) : undefined;
   const topics = [...sourceTopicSpecs(config), ...pipelineTopics(config.log.partitions, config.log.retentionMs)];
   await patiently(base, 'make topics', () => log.createTopics(topics, signal), signal);
 
@@ -159,11 +168,10 @@ function isRemote({ embedder: { kind } }: ResolvedConfig): boolean {
   return kind !== 'onnx' && kind !== 'hash';
 }
 
-async function openIndex(base: Base, signal: AbortSignal): Promise<Index> {
+async function openIndex(base: Base, given: Embedder | undefined, signal: AbortSignal): Promise<Index> {
   const { config, opened, roles, log, logger } = base;
-  const embedder = opened.use(
-    await patiently(base, 'open the embedder', () => openEmbedder(config, base, signal), signal),
-  );
+  const embedder =
+    given ?? opened.use(await patiently(base, 'open the embedder', () => openEmbedder(config, base, signal), signal));
   const open = () => openDocumentStore(config, embedder.model, CHUNKER_VERSION, base);
   const store = opened.use(await patiently(base, 'open the index', open, signal));
   const group = indexGroupOf(embedder.model.fingerprint);
