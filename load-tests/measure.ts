@@ -101,6 +101,17 @@ export function cpuSecondsOf(pid: number): number {
   }
 }
 
+/** Memory of a running process now and at most, MB; 0 where there is no /proc. */
+export function rssMbOf(pid: number): { readonly now: number; readonly peak: number } {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    const kilobytes = (field: string): number => Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0);
+    return { now: kilobytes('VmRSS') / 1_024, peak: kilobytes('VmHWM') / 1_024 };
+  } catch {
+    return { now: 0, peak: 0 };
+  }
+}
+
 /** Load of the machine over the last minute. */
 export function load(): number {
   return loadavg()[0] ?? 0;

@@ -30,6 +30,10 @@ export class RoleProcess {
     this.address.catch(() => undefined); // whoever waits for it gets the error
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   get cpuSeconds(): number {
     return this.#killed ? this.#cpuAtEnd : cpuSecondsOf(this.#child.pid ?? 0);
   }

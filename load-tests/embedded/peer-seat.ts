@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { packageRoot } from '../../cli/package-root.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { ContractEmbedder } from './contract-embedder.ts';
+import { profiled } from './cpu-profile.ts';
 import { watchEventLoop } from './event-loop.ts';
 import { openOwnProduct, type Differences } from './own-product.ts';
 import { readPeerCorpus } from './peer-corpus.ts';
@@ -63,16 +64,16 @@ async function run(): Promise<object> {
     for (const row of before) chunks += product.passagesOf(row).length;
   });
   loop();
-  const ingest = await phase(() => product.snapshot(before));
+  const ingest = await phase('ingest', () => product.snapshot(before));
   const phases: Record<string, Differences> = { ingest: await product.compare(before) };
   let noop: object | undefined;
   if (!values.delta) {
     await pause();
-    noop = await phase(() => product.snapshot(before));
+    noop = await phase('noop', () => product.snapshot(before));
     phases['noop'] = await product.compare(before);
   }
   await pause();
-  const incr = await phase(() => (values.delta ? product.change(changes) : product.snapshot(after)));
+  const incr = await phase('incr', () => (values.delta ? product.change(changes) : product.snapshot(after)));
   const rssPeak = peakRssMb();
   const { stale, missing } = (phases['incr'] = await product.compare(after));
   const diskMb = bytesIn(folder) / MB;
@@ -100,10 +101,10 @@ async function run(): Promise<object> {
     disk_mb: round(diskMb),
   };
 
-  async function phase(work: () => Promise<void>): Promise<Phase> {
+  async function phase(name: string, work: () => Promise<void>): Promise<Phase> {
     embedder.take();
     loop();
-    const took = await timed(work);
+    const took = await profiled(name, () => timed(work));
     const loopDelay = loop();
     const { calls, texts, seconds } = embedder.take();
     return {
