@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Document } from '../schemas/document.ts';
 
 /**
@@ -18,5 +18,5 @@ export function contentHash(document: Document): string {
     metadata,
     document.piiPolicy ?? '',
   ];
-  return createHash('sha256').update(JSON.stringify(content)).digest('base64url');
+  return hash('sha256', JSON.stringify(content), 'base64url');
 }

@@ -7,7 +7,28 @@ const documentsRecord = Compile(DocumentsRecord);
 
 /** Serialises a value of `freshet.documents`. */
 export function encodeDocumentChange(change: DocumentChange): string {
-  return JSON.stringify(change, (_key, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));
+  return JSON.stringify(withVersionText(change));
+}
+
+/** Versions as text, where they stand: JSON has no integers of 64 bits, and a replacer would be called for every string of a document. */
+function withVersionText(change: DocumentChange): object {
+  switch (change.kind) {
+    case 'watermark':
+    case 'remove-below':
+      return change;
+    case 'document':
+    case 'tombstone':
+      return { ...change, version: change.version.toString() };
+    case 'carried': {
+      const version = change.version.toString();
+      const { document } = change;
+      return {
+        ...change,
+        version,
+        ...(document && { document: { ...document, version: document.version.toString() } }),
+      };
+    }
+  }
 }
 
 /**

@@ -15,11 +15,14 @@ export interface DocumentKey {
   readonly key: readonly string[];
 }
 
+const UNRESERVED = /^[A-Za-z0-9._~-]*$/;
+
 /**
  * Percent-encodes everything but RFC 3986's unreserved characters, so that `/`, `,`, `#` and `%` inside a key cannot make two
  * keys collide. A lone surrogate, which UTF-8 cannot carry, is written as `%uXXXX`: it stays distinct and never throws.
  */
 function encodeComponent(text: string): string {
+  if (UNRESERVED.test(text)) return text; // nearly every key; character by character took 4 % of an ingest
   let out = '';
   for (const char of text) {
     const code = char.charCodeAt(0);
@@ -31,6 +34,7 @@ function encodeComponent(text: string): string {
 }
 
 function decodeComponent(text: string): string {
+  if (!text.includes('%')) return text;
   return text
     .split(/(%uD[89A-F][0-9A-F]{2})/)
     .map((part) =>

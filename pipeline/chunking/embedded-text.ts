@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** Bytes of SHA-256 that are kept: 2^-64 chance of a collision among 2^32 passages. */
 const KEY_BYTES = 16;
@@ -20,11 +20,6 @@ export function embeddedText(title: string, headings: readonly string[], text: s
  * @param fingerprint of the embedder's model.
  */
 export function vectorKey(fingerprint: string, embedded: string): string {
-  return createHash('sha256')
-    .update(fingerprint)
-    .update('\0')
-    .update(embedded)
-    .digest()
-    .subarray(0, KEY_BYTES)
-    .toString('base64url');
+  // In one call: a Hash object for each passage costs twice as much.
+  return hash('sha256', `${fingerprint}\0${embedded}`, 'buffer').toString('base64url', 0, KEY_BYTES);
 }
