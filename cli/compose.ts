@@ -1,3 +1,4 @@
+import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import type { FastifyPluginAsync } from 'fastify';
 import { createPiiPolicy } from '../pipeline/pii/policy.ts';
 import { deadLettersIn, type DeadLetters } from '../pipeline/dead-letters.ts';
@@ -124,7 +125,7 @@ export async function startFreshet({
   await patiently(base, 'make topics', () => log.createTopics(topics, signal), signal);
 
   const work = opened.use(new Work(logger));
-  work.process(await routesOf(base, index), { ...base, ...config.pipeline });
+  work.process(await routesOf(base, index), { ...base, ...config.pipeline, turn: eventLoopTurn });
   const { connectors, plugins } = roles.includes('connectors')
     ? await openSources({
         ...base,

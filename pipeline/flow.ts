@@ -24,6 +24,11 @@ export interface FlowRun {
   readonly observe: Observe;
   /** Takes what has to be durable before the offsets of the batch are committed, and what nothing else waits for. */
   readonly later: (claim: Claim) => void;
+  /**
+   * Lets the event loop run: a batch goes through several stages that never wait, and together they would block it for longer than one of them
+   * may. Absent where nothing else runs in the process, as in a simulation.
+   */
+  readonly turn?: (() => Promise<void>) | undefined;
 }
 
 /** Told of every stage that ran: how many values had each outcome, and how long it took. */
@@ -78,6 +83,7 @@ async function runStage<In, Out>(
     pass.signal,
   );
   pass.observe(stage.name, tally(verdicts.map(outcomeOf)), pass.clock.monotonicMs() - started);
+  await pass.turn?.();
   return collect(stage.name, items, verdicts, pass.endings);
 }
 

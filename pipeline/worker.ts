@@ -27,6 +27,8 @@ export interface WorkerOptions {
   readonly metrics: Metrics;
   /** Makes up for records that retention deleted. Absent: the worker ends with the error. */
   readonly makeUp?: MakeUp | undefined;
+  /** Lets the event loop run between two stages; see FlowRun. */
+  readonly turn?: (() => Promise<void>) | undefined;
 }
 
 /** Longest pause before a worker that lost its log joins its group again, ms. */
@@ -84,7 +86,7 @@ async function asMember(options: WorkerOptions, signal: AbortSignal): Promise<vo
  * offsets are committed (I12). A crash anywhere repeats work, and versions make the repetition harmless (I6).
  */
 async function readLoop(reader: LogReader, options: WorkerOptions, signal: AbortSignal): Promise<void> {
-  const { group, flow, deadLetters, metrics, clock } = options;
+  const { group, flow, deadLetters, metrics, clock, turn } = options;
   const trying = { ...options, name: group, onRetry };
   const commits = new Commits({ ...trying, commit: (offsets, ending) => reader.commit(offsets, ending) }, signal);
   try {
@@ -92,7 +94,7 @@ async function readLoop(reader: LogReader, options: WorkerOptions, signal: Abort
     for await (const batch of reader.batches(AbortSignal.any([signal, commits.failed]))) {
       metrics.inFlightBytes.set({ group }, sizeOf(batch));
       const claims: Claim[] = [];
-      const run = { signal, clock, observe, later: (claim: Claim) => void claims.push(claim) };
+      const run = { signal, clock, observe, turn, later: (claim: Claim) => void claims.push(claim) };
       const endings = await bisect(batch, (part) => flow.process(part, run), trying, signal);
       await deadLetters.write(rejections(batch, endings), signal);
       const done = nextOffsets(batch, endings);
