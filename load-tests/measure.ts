@@ -89,6 +89,14 @@ export async function secondsOf(work: () => Promise<unknown>): Promise<number> {
   return (systemClock.monotonicMs() - begun) / 1000;
 }
 
+/** CPU seconds of this process that `work` took. */
+export function cpuSecondsHere(work: () => void): number {
+  const before = process.cpuUsage();
+  work();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1e6;
+}
+
 /** CPU seconds of a running process so far; 0 where there is no /proc. */
 export function cpuSecondsOf(pid: number): number {
   try {

@@ -3,11 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Figures, load, type Goal, type Scenario } from '../measure.ts';
 import { makeCorpus } from './made-corpus.ts';
+import { readPeerCorpus } from './peer-corpus.ts';
 import { installedPeers, ownSeat, peersCorpus, runPeer, type PeerLine } from './peers.ts';
 
 const QUICK_DOCUMENTS = 500;
-/** Documents of the corpus that change, and passages that an ideal run embeds for each. */
-const CHANGED_SHARE = 0.01;
 
 /** By peer, what our documents per second must be of theirs. */
 const INGEST_GOALS: Readonly<Record<string, number>> = { pathway: 1, 'raw-sqlite': 0.7, 'langchainjs-memory': 1.8 };
@@ -25,11 +24,13 @@ export const ingest: Scenario = {
     try {
       const corpus = peersCorpus() ?? join(folder, 'corpus');
       if (peersCorpus() === undefined) makeCorpus(corpus, 10_000);
+      const { changes } = readPeerCorpus(corpus, quick ? QUICK_DOCUMENTS : undefined);
+      const changed = changes.filter(({ op }) => op === 'u').length;
       const limited = quick ? ['--limit', String(QUICK_DOCUMENTS)] : [];
       for (let round = 0; round < rounds; round++) {
         const own = await runPeer(ownSeat, corpus, limited);
         const delta = await runPeer(ownSeat, corpus, [...limited, '--delta']);
-        report(figures, own, delta);
+        report(figures, own, delta, changed);
         say(`freshet ${own.ingest.docs_s.toFixed(0)} documents/s, ${own.ingest.cpu_s.toFixed(1)} CPU s`);
         for (const peer of peers) {
           const line = await runPeer(peer, corpus, limited);
@@ -58,8 +59,7 @@ export const ingest: Scenario = {
   },
 };
 
-function report(figures: Figures, own: PeerLine, delta: PeerLine): void {
-  const changed = Math.max(1, Math.round(own.docs * CHANGED_SHARE));
+function report(figures: Figures, own: PeerLine, delta: PeerLine, changed: number): void {
   const differences = [own, delta].flatMap((line) => Object.values(line.phases ?? {}));
   const sum = (of: 'stale' | 'missing'): number => differences.reduce((total, phase) => total + phase[of], 0);
   const add = (name: string, unit: string, value: number, goal?: Goal): void => figures.add(name, unit, value, goal);

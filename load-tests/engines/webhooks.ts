@@ -1,23 +1,13 @@
-import { createHmac, randomBytes, randomUUID } from 'node:crypto';
-import { Agent, request } from 'node:http';
+import { Agent } from 'node:http';
 import { pagesOf } from '../../ports/log/partitions.ts';
-import { systemClock } from '../../runtime/clock.ts';
 import { hookTopic } from '../../schemas/topics.ts';
-import { SOURCE, textOf } from '../corpus.ts';
-import { Figures, load, onLanes, quantile, secondsOf, type Scenario } from '../measure.ts';
+import { SOURCE } from '../corpus.ts';
+import { CHARACTERS, CONNECTIONS, deliver, post, signed, SIGNATURE } from '../hook-deliveries.ts';
+import { Figures, load, onLanes, quantile, type Scenario } from '../measure.ts';
 import { openPlace, type Place } from './place.ts';
 import { startPlainServer, type RoleProcess } from '../processes.ts';
 
-const CONNECTIONS = 64;
 const PARTITIONS = 3;
-const CHARACTERS = 600;
-const KEY = randomBytes(24);
-
-interface Signed {
-  readonly id: string;
-  readonly body: string;
-  readonly headers: Readonly<Record<string, string>>;
-}
 
 export const webhooks: Scenario = {
   name: 'webhooks',
@@ -26,10 +16,9 @@ export const webhooks: Scenario = {
     const figures = new Figures();
     const count = quick ? 1_000 : 20_000;
     await using plain = await startPlainServer();
-    const signature = { scheme: 'standard-webhooks', secret: `whsec_${KEY.toString('base64')}` } as const;
     await using place = await openPlace({
       partitions: PARTITIONS,
-      config: { sources: [{ name: SOURCE, kind: 'webhook', signature }] },
+      config: { sources: [{ name: SOURCE, kind: 'webhook', signature: SIGNATURE }] },
     });
     const hooks = place.start('connectors');
     const receiver = `${await hooks.address}/v1/hooks/${SOURCE}`;
@@ -66,55 +55,6 @@ export const webhooks: Scenario = {
     };
   },
 };
-
-function signed(count: number): readonly Signed[] {
-  const timestamp = String(Math.floor(systemClock.now() / 1_000));
-  return Array.from({ length: count }, (_, n) => {
-    const id = `msg_${randomUUID()}`;
-    const event = { id, type: 'upsert', collection: 'tickets', key: id, document: { body: textOf(n, CHARACTERS) } };
-    const body = JSON.stringify(event);
-    const mac = createHmac('sha256', KEY).update(`${id}.${timestamp}.${body}`).digest('base64');
-    const headers = { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': `v1,${mac}` };
-    return { id, body, headers: { ...headers, 'content-type': 'application/json' } };
-  });
-}
-
-/** @throws Error when a delivery is refused. */
-async function deliver(
-  url: string,
-  deliveries: readonly Signed[],
-): Promise<{ readonly seconds: number; readonly ms: readonly number[] }> {
-  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
-  const ms: number[] = [];
-  const seconds = await secondsOf(() =>
-    onLanes(CONNECTIONS, deliveries.length, async (n) => {
-      const one = deliveries[n];
-      if (!one) return;
-      ms.push(1000 * (await secondsOf(() => post(url, one, agent))));
-    }),
-  );
-  agent.destroy();
-  return { seconds, ms };
-}
-
-function post(url: string, { body, headers }: Signed, agent: Agent): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const sent = request(url, {
-      method: 'POST',
-      headers: { ...headers, 'content-length': Buffer.byteLength(body) },
-      agent,
-    });
-    sent.once('error', reject);
-    sent.once('response', (reply) => {
-      reply.resume();
-      reply.once('error', reject);
-      reply.once('end', () =>
-        reply.statusCode === 202 ? resolve() : reject(new Error(`refused: ${reply.statusCode}`)),
-      );
-    });
-    sent.end(body);
-  });
-}
 
 /** Kills the receiver in the middle of deliveries. @returns how many of those that it had accepted are not in the log */
 async function lostByKill(place: Place, hooks: RoleProcess, url: string, count: number): Promise<number> {
