@@ -47,8 +47,9 @@ async function demo(folder: string): Promise<number> {
   });
   let errors = '';
   let answeredMs = Number.NaN;
-  child.stdout.once('data', () => (answeredMs = systemClock.monotonicMs() - begun));
-  child.stdout.resume();
+  child.stdout.on('data', (chunk: Buffer) => {
+    if (chunk.toString().includes('Q: ')) answeredMs = systemClock.monotonicMs() - begun;
+  });
   child.stderr.on('data', (chunk: Buffer) => (errors = (errors + chunk.toString()).slice(-2_000)));
   const [code] = (await once(child, 'close')) as [number | null];
   if (code !== 0) throw new Error(`the demo ended with ${code}: ${errors}`);
