@@ -30,7 +30,7 @@ export async function evaluate({ flags, env, clock, output, signal }: VerbContex
       vectorFile: join(cacheFolder(env), 'vectors.db'),
       config: parseConfig(configOf(flags), {}, 'the flags of eval'),
       clock,
-      say: output.warn,
+      say: (line) => output.warn(line),
     },
     signal,
   );

@@ -207,7 +207,10 @@ export class Checker {
         this.fail('I10', `search shows ${hit.documentId} to a caller who may not see it`);
       else if (!documentBody(projectRow(row, TABLE, undefined).parts).includes(hit.passage.text))
         this.fail('I4', `search shows a passage of ${hit.documentId} that its version does not have`);
-      else if (lexical.includes(hit) && !SEARCHED.some((word) => `${hit.title} ${hit.passage.text}`.toLowerCase().includes(word)))
+      else if (
+        lexical.includes(hit) &&
+        !SEARCHED.some((word) => `${hit.title} ${hit.passage.text}`.toLowerCase().includes(word))
+      )
         this.fail('I4', `search finds a passage of ${hit.documentId} by words that it does not have`);
       if ((versions.get(hit.documentId) ?? hit.version) !== hit.version)
         this.fail('I4', `one reply mixes versions of ${hit.documentId}`);
