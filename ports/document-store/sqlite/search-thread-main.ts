@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { systemClock } from '../../../runtime/clock.ts';
 import { FreshetError } from '../../../runtime/errors.ts';
 import { openIndexFile, type IndexFile } from './open-index-file.ts';
 import { SearchSession } from './search-session.ts';
@@ -13,8 +14,14 @@ const session = new SearchSession(db, file.dimensions);
 let seen: bigint | undefined;
 
 parentPort?.on('message', ({ id, query }: SearchRequest) => parentPort?.postMessage(responseTo(id, query)));
-follow();
-setInterval(follow, FOLLOW_EVERY_MS).unref();
+void followForEver();
+
+async function followForEver(): Promise<never> {
+  for (;;) {
+    follow();
+    await systemClock.sleep(FOLLOW_EVERY_MS);
+  }
+}
 
 function follow(): void {
   try {
