@@ -75,6 +75,8 @@ async function ask(question, after) {
     if (!reply.done) throw unreachable();
     shown = { question, text: reply.done.answer };
     finish(reply.done, before, performance.now() - began);
+    // Who changes a row looks at the row; who asks looks for the answer, which a phone has below its edge.
+    if (!after) document.querySelector('.answer-card').scrollIntoView({ block: 'nearest' });
     return true;
   } catch (error) {
     if (own.signal.aborted && running === own) byId('status').textContent = 'Stopped.';

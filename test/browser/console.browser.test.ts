@@ -75,6 +75,9 @@ describe.skipIf(chromium === undefined)('the console of the demo', () => {
     const faults = await page.evaluate<string[]>(pageFaults);
     const found = ['without a label', 'nameless', 'with the id ask', 'skips a level', 'wider', 'hardly there'];
     for (const fault of found) expect(faults).toContainEqual(expect.stringContaining(fault));
+    await page.evaluate(`document.body.setAttribute('style', 'color: red'); console.error('said by the page')`);
+    const problems = page.problems.splice(0).join('\n');
+    for (const problem of ['Content Security Policy', 'said by the page']) expect(problems).toContain(problem);
   });
 
   test('the first visit says what to do, and shows no answer that nobody asked for', async () => {
@@ -219,6 +222,8 @@ describe.skipIf(chromium === undefined)('the console of the demo', () => {
     await expectSound();
     await ask('Until when is the shop open on weekdays?');
     await page.until(`${answer}.includes('18:00')`);
+    const bottom = `document.getElementById('answer').getBoundingClientRect().bottom`;
+    await page.until(`${status}.startsWith('Answered') && ${bottom} <= innerHeight`);
     await expectSound();
     await page.evaluate(`${row('Opening hours')}.querySelector('button').click()`);
     await page.replace('.editing textarea', 'The bicycle shop is open from 9:00 to 20:00 on weekdays.');
