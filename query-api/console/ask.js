@@ -232,9 +232,5 @@ function showAsOf(asOf) {
 
 function showWho() {
   const [tenant, groups, key] = ['tenant', 'groups', 'key'].map((id) => byId(id).value.trim());
-  byId('who').textContent = key
-    ? 'the owner of a key'
-    : tenant || groups
-      ? `${tenant || 'default'} ${groups}`
-      : 'everyone';
+  byId('who').textContent = key ? 'the owner of a key' : `tenant ${tenant || 'default'}${groups ? `, ${groups}` : ''}`;
 }
