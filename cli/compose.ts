@@ -1,4 +1,3 @@
-import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import type { FastifyPluginAsync } from 'fastify';
 import { createPiiPolicy } from '../pipeline/pii/policy.ts';
 import { deadLettersIn, type DeadLetters } from '../pipeline/dead-letters.ts';
@@ -21,7 +20,7 @@ import {
   type EngineLog,
 } from '../ports/registry.ts';
 import type { OperationsDeps } from '../query-api/deps.ts';
-import { systemClock, systemRandom, type Clock, type Random } from '../runtime/clock.ts';
+import { eventLoopTurn, systemClock, systemRandom, type Clock, type Random } from '../runtime/clock.ts';
 import type { ResolvedConfig } from '../runtime/config/config.ts';
 import { AddressUnavailable, LogUnavailable, SourceMisconfigured } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as immediate, setTimeout as delay } from 'node:timers/promises';
 
 /** Time as an argument, so that one seed replays any run. The only place that reads the real clock. */
 export interface Clock {
@@ -22,3 +22,8 @@ export const systemClock: Clock = {
 };
 
 export const systemRandom: Random = () => Math.random();
+
+/** Resolves when the event loop has looked at what else there is to do. */
+export async function eventLoopTurn(): Promise<void> {
+  await immediate();
+}
