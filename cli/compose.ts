@@ -224,6 +224,7 @@ async function routesOf(base: Base, index: Index | undefined): Promise<readonly 
         config: config.pipeline,
         indexGroup: index.group,
         indexWorkers: workers.index,
+        vectorsOnArrival: !config.cluster, // a vector is one row in SQLite, and a new copy of its document in Elasticsearch
         ...(isRemote(config) && { embedStreams: REMOTE_EMBED_STREAMS }),
       }),
     );

@@ -13,12 +13,18 @@ export interface TextToEmbed {
   readonly tokens: number;
 }
 
+/** Takes a vector and its key. */
+export type OnVector = (vectorKey: string, vector: Float32Array) => void;
+
 /** Vectors for texts, each distinct text computed once (I7): from memory, from the store, from a computation under way, else anew. */
 export interface Embedding {
   /** Vectors that are known without computing. */
   lookUp(texts: readonly TextToEmbed[], signal: AbortSignal): Promise<Map<string, Float32Array>>;
-  /** Computes the texts, in batches of a token budget across documents. @throws the embedder's errors. */
-  compute(texts: readonly TextToEmbed[], signal: AbortSignal): Promise<Map<string, Float32Array>>;
+  /**
+   * Computes the texts, in batches of a token budget across documents. @throws the embedder's errors.
+   * @param onVector gets each vector as it comes, also when others fail.
+   */
+  compute(texts: readonly TextToEmbed[], signal: AbortSignal, onVector?: OnVector): Promise<Map<string, Float32Array>>;
   /** How long `compute` would take now, with what waits already, ms; 0 until something was measured. */
   estimateMs(texts: readonly TextToEmbed[]): number;
 }
@@ -83,14 +89,20 @@ class SharedEmbedding implements Embedding {
     return found;
   }
 
-  async compute(texts: readonly TextToEmbed[], signal: AbortSignal): Promise<Map<string, Float32Array>> {
+  async compute(
+    texts: readonly TextToEmbed[],
+    signal: AbortSignal,
+    onVector?: OnVector,
+  ): Promise<Map<string, Float32Array>> {
     const distinct = [...new Map(texts.map((text) => [text.vectorKey, text])).values()];
     const known = new Map(distinct.map(({ vectorKey }) => [vectorKey, this.#recent.get(vectorKey)]));
     const fresh = distinct.filter(({ vectorKey }) => !known.get(vectorKey) && !this.#underWay.has(vectorKey));
     this.#start(batchesOf(fresh, this.#options.maxBatchTokens), signal);
     const vectors = await Promise.all(
       distinct.map(async ({ vectorKey }) => {
-        return [vectorKey, known.get(vectorKey) ?? (await this.#underWay.get(vectorKey))] as const;
+        const vector = known.get(vectorKey) ?? (await this.#underWay.get(vectorKey));
+        if (vector) onVector?.(vectorKey, vector);
+        return [vectorKey, vector] as const;
       }),
     );
     return new Map(vectors.flatMap(([key, vector]) => (vector ? [[key, vector] as const] : [])));

@@ -71,6 +71,8 @@ export interface IndexParts extends CommonParts {
   readonly indexWorkers: number;
   /** Batches of one worker that the embedder has at a time; absent: one and one that waits. */
   readonly embedStreams?: number;
+  /** Vectors that were deferred are written as they come, not batch by batch; see VectorsOnArrival. */
+  readonly vectorsOnArrival?: boolean;
   /** Consumer group that fills the index; absent: INDEX_GROUP. An index under another name is filled from the beginning of the log. */
   readonly indexGroup?: string;
 }
@@ -152,7 +154,7 @@ export function indexRoutes(parts: IndexParts): readonly Route[] {
     clock,
     metrics,
   });
-  const laterVectors = attachVectors({ store, embedding, clock, metrics });
+  const laterVectors = attachVectors({ store, embedding, onArrival: parts.vectorsOnArrival, clock, metrics });
   return [
     {
       role: 'index',

@@ -201,6 +201,7 @@ function startProcess(world: World, role: 'prepare' | 'index'): void {
     sourceTopics: [TOPIC],
     prepareWorkers: partitions,
     indexWorkers: 1,
+    vectorsOnArrival: true,
     tables: new Map([[TOPIC, TABLE]]),
     store: process.store(store),
     embedder: process.embedder(hashEmbedder({ dimensions: 32 }), onComputed),

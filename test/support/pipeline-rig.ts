@@ -50,6 +50,7 @@ export async function pipelineRig({
     tables,
     prepareWorkers: 1,
     indexWorkers: 1,
+    vectorsOnArrival: true,
     store,
     embedder,
     cache: memoryCache({ maxBytes: 1_000_000, clock }),
