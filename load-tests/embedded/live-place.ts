@@ -70,7 +70,7 @@ export class LivePlace implements AsyncDisposable {
 
   /** Starts the product on what there is, as a supervisor does after its end. */
   start(): RoleProcess {
-    process.env['FRESHET_BENCH_LOOP'] = this.#loopFile;
+    process.env['BENCH_LOOP_FILE'] = this.#loopFile;
     const watch = fileURLToPath(new URL('watch-loop-main.js', import.meta.url));
     const started = startProcess(this.#configFile, ALL_ROLES, { dataDir: this.dataDir, node: ['--import', watch] });
     this.#products.push(started);
