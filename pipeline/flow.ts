@@ -71,6 +71,12 @@ function build<T>(run: Run<T>, stages: readonly string[]): FlowBuilder<T> {
   };
 }
 
+/**
+ * A stage that took this long lets others run behind it, ms: few of them stay below what the event loop may be blocked for. A live change
+ * passes its stages in less, and must not queue behind a search at each of them.
+ */
+const LONG_STAGE_MS = 5;
+
 async function runStage<In, Out>(
   stage: Stage<In, Out>,
   items: readonly Item<In>[],
@@ -82,8 +88,9 @@ async function runStage<In, Out>(
     items.map((item) => item.value),
     pass.signal,
   );
-  pass.observe(stage.name, tally(verdicts.map(outcomeOf)), pass.clock.monotonicMs() - started);
-  await pass.turn?.();
+  const tookMs = pass.clock.monotonicMs() - started;
+  pass.observe(stage.name, tally(verdicts.map(outcomeOf)), tookMs);
+  if (tookMs >= LONG_STAGE_MS) await pass.turn?.();
   return collect(stage.name, items, verdicts, pass.endings);
 }
 
