@@ -12,7 +12,7 @@ import { VectorCodes, type Admitted, type NumberedVector } from './vector-codes.
  * Candidates whose vectors are compared exactly, for each hit that is wanted, and at least: of the ten nearest of 28,000 passages they hold
  * 99.7 %, of the fifty nearest 97 % (docs/adr/0018-codes-in-memory.md).
  */
-const CANDIDATES_PER_HIT = 8;
+const CANDIDATES_PER_HIT = 4;
 const MIN_CANDIDATES = 400;
 interface DocumentRow {
   readonly tenant: string;

@@ -8,6 +8,7 @@ export interface Admitted {
 
 /** Where the codes of a document are, and who may see it. */
 interface Entry {
+  readonly document: number;
   readonly start: number;
   readonly count: number;
   readonly tenant: string;
@@ -66,7 +67,7 @@ export class VectorCodes {
     this.delete(document);
     if (vectors.length === 0) return;
     this.#reserve(vectors.length);
-    this.#documents.set(document, { start: this.#used, count: vectors.length, tenant, isOpen });
+    this.#documents.set(document, { document, start: this.#used, count: vectors.length, tenant, isOpen });
     for (const { passage, vector } of vectors) {
       this.#passages[this.#used] = passage;
       this.#encode(vector, this.#codes, this.#used * this.#words);
@@ -110,23 +111,20 @@ export class VectorCodes {
     this.#encode(vector, wanted, 0);
     const slots = new Uint32Array(this.size);
     const distances = new Uint16Array(this.size);
+    const codes = this.#codes;
+    const words = wanted.length;
     let found = 0;
-    for (const [document, { start, count, tenant, isOpen }] of this.#documents) {
+    for (const { document, start, count, tenant, isOpen } of this.#documents.values()) {
       if (!(isOpen && tenant === openTo) && !documents.has(document)) continue;
+      let at = start * words;
       for (let slot = start; slot < start + count; slot++, found++) {
+        let distance = 0;
+        for (let word = 0; word < words; word++, at++) distance += bitsOf((codes[at] ?? 0) ^ (wanted[word] ?? 0));
         slots[found] = slot;
-        distances[found] = this.#distance(wanted, slot * this.#words);
+        distances[found] = distance;
       }
     }
     return { slots, distances, found };
-  }
-
-  #distance(wanted: Uint32Array, from: number): number {
-    const codes = this.#codes;
-    let distance = 0;
-    for (let word = 0; word < wanted.length; word++)
-      distance += bitsOf((codes[from + word] ?? 0) ^ (wanted[word] ?? 0));
-    return distance;
   }
 
   #encode(vector: Float32Array, into: Uint32Array, from: number): void {
