@@ -12,37 +12,43 @@ declare module 'fastify' {
     traceId: string;
     /** Who asks; a scope that matches nothing on routes that identify nobody. */
     principal: Principal;
-    /** Aborts when the caller goes away or the server stops. */
+    /** Aborts when the caller goes away or the server stops: for what may take long, a wait or a stream. */
     gone: AbortSignal;
+    /** Aborts when the caller goes away: for what is soon done, which a server that stops finishes. */
+    left: AbortSignal;
   }
 }
 
 const REQUEST_ID = /^[\w.-]{1,128}$/;
 const TRACE_ID_BYTES = 16;
+/** How long requests that come after the stop are still answered: each reply closes its connection, but new ones may come. */
+const MAX_LATE_MS = 1_000;
 const NOBODY: Principal = { tenant: '', groups: [] };
 
 /**
  * Gives every request its trace id and the signal that ends its work, counts its outcome, and lets the server close: waits and streams
  * under way are ended, replies under way are finished, and only then are the connections cut.
  */
-export function addRequestContext(app: FastifyInstance, { random, metrics }: OperationsDeps): void {
+export function addRequestContext(app: FastifyInstance, { clock, random, metrics }: OperationsDeps): void {
   const stopping = new AbortController();
   const underWay = new Set<ServerResponse>();
   app.decorateRequest('traceId', '');
   app.decorateRequest('principal');
   app.decorateRequest('gone');
+  app.decorateRequest('left');
   app.addHook('onRequest', async (request, reply) => {
-    const gone = new AbortController();
+    const left = new AbortController();
     const { raw } = reply;
     underWay.add(raw);
     // Not `onResponse`: a hijacked reply, as every stream is, never comes there.
     raw.once('close', () => {
       underWay.delete(raw);
-      gone.abort(new DOMException('The caller has gone away.', 'AbortError'));
+      left.abort(new DOMException('The caller has gone away.', 'AbortError'));
       const route = request.routeOptions.url ?? 'unknown';
       metrics.queries.inc({ route, outcome: raw.writableEnded ? `${Math.floor(raw.statusCode / 100)}xx` : 'aborted' });
     });
-    request.gone = AbortSignal.any([gone.signal, stopping.signal]);
+    request.left = left.signal;
+    request.gone = AbortSignal.any([left.signal, stopping.signal]);
     request.traceId = newTraceId(random);
     request.principal = NOBODY;
     const sent = request.headers['x-request-id'];
@@ -51,7 +57,9 @@ export function addRequestContext(app: FastifyInstance, { random, metrics }: Ope
   });
   app.addHook('preClose', async () => {
     stopping.abort(new ShuttingDown('The server is stopping.'));
-    await Promise.all([...underWay].map((raw) => once(raw, 'close')));
+    const untilMs = clock.monotonicMs() + MAX_LATE_MS;
+    do await Promise.all([...underWay].map((raw) => once(raw, 'close')));
+    while (underWay.size > 0 && clock.monotonicMs() < untilMs);
     // Browsers open connections ahead of need; node counts one that has sent nothing as busy and would wait for it.
     app.server.closeAllConnections();
   });

@@ -61,6 +61,7 @@ export function buildOperationsServer(deps: OperationsDeps): FastifyInstance {
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: 'idle',
+    return503OnClosing: false, // what comes on an open connection while others are finished is answered, too
     routerOptions: { maxParamLength: MAX_PARAM_CHARS },
     schemaController: { compilersFactory },
     frameworkErrors: (error, _request, reply) => {
@@ -123,7 +124,8 @@ function acceptStrictJson(app: FastifyInstance): void {
 function replyWithProblems(app: FastifyInstance, { logger }: OperationsDeps): void {
   app.setErrorHandler((thrown: Error, request, reply) => {
     // An abort tells nothing by itself; when the server stops, its reason does.
-    const isStopped = request.gone.aborted && request.gone.reason instanceof FreshetError;
+    const isStopped =
+      !(thrown instanceof FreshetError) && request.gone.aborted && request.gone.reason instanceof FreshetError;
     const error: unknown = isStopped ? request.gone.reason : thrown;
     const problem = toProblem(error, request.traceId);
     const isOurs =

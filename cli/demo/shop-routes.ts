@@ -68,17 +68,20 @@ export function shopRoutes(table: ShopTable, parts: ProcessParts): FastifyPlugin
 async function follow(
   { value, sql, position }: Committed<ShopRow>,
   parts: ProcessParts,
-  { gone }: FastifyRequest,
+  request: FastifyRequest,
 ): Promise<ChangeReply> {
   const id = documentId({ ...SHOP, key: [String(value.id)] });
   const committed = { row: value, documentId: id, sql, position };
   const wait = { after: { [SHOP.source]: position }, waitFor: 'searchable', waitMs: JOURNEY_WAIT_MS } as const;
   try {
-    await waitForPosition(wait, parts.config.sources, parts.store, parts.clock, gone);
+    await waitForPosition(wait, parts.config.sources, parts.store, parts.clock, request);
   } catch (error) {
     if (error instanceof NotFreshYet) return committed;
     throw error;
   }
   const searchableAt = parts.clock.now();
-  return { ...committed, journey: await traceChange(id, capturedTopic(SHOP.source, SHOP), searchableAt, parts, gone) };
+  return {
+    ...committed,
+    journey: await traceChange(id, capturedTopic(SHOP.source, SHOP), searchableAt, parts, request.gone),
+  };
 }

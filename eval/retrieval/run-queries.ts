@@ -28,7 +28,10 @@ export async function runQueries(
   const patient = { ...deps, sources: [], embedDeadlineMs: EMBED_DEADLINE_MS };
   const rankings: Ranking[] = [];
   for (const query of queries) {
-    const { hits, timingsMs } = await retrieve({ query: query.text, mode: leg, k: MAX_K }, PRINCIPAL, patient, signal);
+    const { hits, timingsMs } = await retrieve({ query: query.text, mode: leg, k: MAX_K }, PRINCIPAL, patient, {
+      gone: signal,
+      left: signal,
+    });
     const documents = [...new Set(hits.map((hit) => setIdOf(hit.documentId)))];
     rankings.push({ query, documents, tookMs: timingsMs['total'] ?? Number.NaN });
   }

@@ -5,6 +5,7 @@ import type { AnswerEvent, AnswerResponse, Citation } from '../../schemas/answer
 import type { Principal } from '../../schemas/principal.ts';
 import type { AnswerRequest } from '../../schemas/query.ts';
 import { mayRead } from '../may-read.ts';
+import type { RequestSignals } from './wait-for-position.ts';
 import { retrieve, type RetrieveDeps, type Retrieval } from './retrieve.ts';
 import { toSearchResult } from './search-result.ts';
 import { verifyCitation } from './verify-citations.ts';
@@ -29,7 +30,7 @@ interface Draft {
  * Answers a question from the index, as events in this order: `retrieval`, then `token` and `citation`, then `done`. The order of the
  * steps and their deadlines: retrieve (`waitMs`, embed 300 ms) -> pack -> generate (60 s) -> verify each citation as it comes ->
  * check that what is cited may still be read -> done. Nothing is generated without a passage. An answer without a citation that holds
- * is a refusal. Aborting the signal stops the generator.
+ * is a refusal. Both signals stop the generator.
  * @throws what `retrieve` throws, GeneratorUnavailable, EvidenceWithdrawn; the caller turns it into an `error` event or a problem.
  */
 export async function* answerQuestion(
@@ -37,15 +38,15 @@ export async function* answerQuestion(
   principal: Principal,
   deps: AnswerDeps,
   traceId: string,
-  signal: AbortSignal,
+  signals: RequestSignals,
 ): AsyncIterable<AnswerEvent> {
   const { question, stream: _stream, ...shared } = request;
-  const retrieval = await retrieve({ ...shared, query: question }, principal, deps, signal);
+  const retrieval = await retrieve({ ...shared, query: question }, principal, deps, signals);
   const { hits, asOf } = retrieval;
   yield { event: 'retrieval', data: { results: hits.map(toSearchResult), asOf, traceId } };
 
   const draft: Draft = { text: '', citations: [], done: undefined };
-  for await (const event of generate(pack(question, hits), deps, signal)) {
+  for await (const event of generate(pack(question, hits), deps, signals.gone)) {
     switch (event.kind) {
       case 'token':
         draft.text += event.text;
@@ -54,7 +55,7 @@ export async function* answerQuestion(
       case 'citation': {
         const citation = verifyCitation(event, hits);
         if (!citation || isRepeated(citation, draft.citations)) break;
-        await requireReadable([citation], principal, deps, signal);
+        await requireReadable([citation], principal, deps, signals.left);
         draft.citations.push(citation);
         yield { event: 'citation', data: citation };
         break;
@@ -64,7 +65,7 @@ export async function* answerQuestion(
         break;
     }
   }
-  await requireReadable(draft.citations, principal, deps, signal);
+  await requireReadable(draft.citations, principal, deps, signals.left);
   yield { event: 'done', data: conclude(draft, retrieval, deps, traceId) };
 }
 

@@ -11,7 +11,7 @@ import { classifyQuery, LEG_WEIGHTS } from './classify-query.ts';
 import { embedQuery, EMBED_DEADLINE_MS } from './embed-query.ts';
 import { fuse, REFERENCE_RANK } from './fuse.ts';
 import { stepTimer, type Timings } from './step-timer.ts';
-import { asOf, waitForPosition } from './wait-for-position.ts';
+import { asOf, waitForPosition, type RequestSignals } from './wait-for-position.ts';
 
 const DEFAULT_K = 8;
 /** Hits that each leg gives: what one leg ranks first, the other one often ranks late, and its score there counts. */
@@ -47,16 +47,17 @@ export async function retrieve(
   request: SearchRequest,
   principal: Principal,
   deps: RetrieveDeps,
-  signal: AbortSignal,
+  signals: RequestSignals,
 ): Promise<Retrieval> {
   const { store, clock } = deps;
   const timer = stepTimer(clock, deps.metrics);
   const wait = { after: request.after ?? {}, waitFor: request.waitFor ?? 'searchable' };
   const progress = await timer.time('wait', () =>
-    waitForPosition({ ...wait, ...withWaitMs(request) }, deps.sources, store, clock, signal),
+    waitForPosition({ ...wait, ...withWaitMs(request) }, deps.sources, store, clock, signals),
   );
   const mode = request.mode ?? 'hybrid';
-  const vector = mode === 'lexical' ? undefined : await timer.time('embed', () => queryVector(request, deps, signal));
+  const vector =
+    mode === 'lexical' ? undefined : await timer.time('embed', () => queryVector(request, deps, signals.left));
   if (mode === 'dense' && !vector) throw new EmbedderUnavailable('The query could not be embedded in time.');
 
   const k = request.k ?? DEFAULT_K;
@@ -68,7 +69,7 @@ export async function retrieve(
         ...(mode !== 'dense' && { lexical: { text: request.query, depth } }),
         ...(vector && { dense: { vector, depth } }),
       },
-      signal,
+      signals.left,
     ),
   );
   const hits = await timer.time('fuse', () => fuse(legs, LEG_WEIGHTS[classifyQuery(request.query)], k));

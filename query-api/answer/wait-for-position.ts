@@ -18,6 +18,12 @@ export interface PositionWait {
   readonly waitMs?: number;
 }
 
+/** What ends a request early: `gone` whatever may take long, a wait or a stream; `left` all of it. */
+export interface RequestSignals {
+  readonly gone: AbortSignal;
+  readonly left: AbortSignal;
+}
+
 type Targets = ReadonlyMap<string, bigint>;
 
 /**
@@ -30,16 +36,16 @@ export async function waitForPosition(
   sources: readonly SourceConfig[],
   store: DocumentStore,
   clock: Clock,
-  signal: AbortSignal,
+  { gone, left }: RequestSignals,
 ): Promise<StoreProgress> {
   const targets = parseTargets(wait.after, sources);
   const deadline = clock.monotonicMs() + (wait.waitMs ?? DEFAULT_WAIT_MS);
   for (;;) {
-    const progress = await store.progress(signal);
+    const progress = await store.progress(left);
     if (hasReached(progress, targets, wait.waitFor)) return progress;
     const leftMs = deadline - clock.monotonicMs();
     if (leftMs <= 0) throw new NotFreshYet('The index has not reached the position that the request waits for.');
-    await clock.sleep(Math.min(POLL_MS, leftMs), signal);
+    await clock.sleep(Math.min(POLL_MS, leftMs), gone);
   }
 }
 

@@ -22,7 +22,7 @@ export const answerRoutes: RouteGroup = (app, deps) => {
     },
     async (request, reply) => {
       const answerDeps = { ...deps, sources: deps.config.sources };
-      const events = answerQuestion(request.body, request.principal, answerDeps, request.traceId, request.gone);
+      const events = answerQuestion(request.body, request.principal, answerDeps, request.traceId, request);
       if (request.body.stream !== true) return lastOf(events);
       // The first event comes before the stream is opened, so that a refused request is a problem and not a stream of one error.
       const iterator = events[Symbol.asyncIterator]();

@@ -49,7 +49,7 @@ export const documentRoutes: RouteGroup = (app, deps) => {
     async (request): Promise<DocumentReply> => {
       const { id } = request.params;
       const [document] = parseDocumentId(id)
-        ? await deps.store.read([id as DocumentId], { asSearched: true }, request.gone)
+        ? await deps.store.read([id as DocumentId], { asSearched: true }, request.left)
         : [];
       if (!document || document.deleted || !mayRead(request.principal, document))
         throw new NotFound('There is no such document for the caller.');

@@ -53,7 +53,7 @@ export const explainRoutes: RouteGroup = (app, deps) => {
       const passage = parsePassageId(request.params.id);
       const id = passage?.documentId ?? (request.params.id as DocumentId);
       if (!parseDocumentId(id)) throw new NotFound('This is neither the id of a document nor of a passage.');
-      const [document] = await deps.store.read([id], {}, request.gone);
+      const [document] = await deps.store.read([id], {}, request.left);
       if (!document) return { documentId: id, searchable: false, reason: 'The index has never held this document.' };
       const passages = document.passages.filter((one) => passage === undefined || one.ordinal === passage.ordinal);
       return {

@@ -39,7 +39,7 @@ export const failureRoutes: RouteGroup = (app, { failures, config }) => {
       const { limit, ...filter } = request.query;
       const letters = await failures.list(
         { ...filter, limit: Math.min(MAX_LIMIT, Number(limit ?? DEFAULT_LIMIT)) },
-        request.gone,
+        request.left,
       );
       return { failures: [...letters] };
     },
@@ -56,7 +56,7 @@ export const failureRoutes: RouteGroup = (app, { failures, config }) => {
       },
       handler: async (request): Promise<DeadLetter> => {
         requireAdmin(request, config);
-        const letter = await failures[act](request.params.id, request.gone);
+        const letter = await failures[act](request.params.id, request.left);
         if (!letter) throw new NotFound('There is no such dead letter.');
         return letter;
       },

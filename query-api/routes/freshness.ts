@@ -44,8 +44,8 @@ export const freshnessRoutes: RouteGroup = (app, deps) => {
     },
     async (request): Promise<Freshness> => {
       const [conditions, progress] = await Promise.all([
-        deps.freshness(request.gone),
-        deps.store.progress(request.gone),
+        deps.freshness(request.left),
+        deps.store.progress(request.left),
       ]);
       const isForOperator = isAdmin(request, deps.config);
       const sources: Freshness['sources'] = {};

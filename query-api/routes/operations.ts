@@ -20,7 +20,7 @@ export const operationsRoutes: RouteGroup<OperationsDeps> = (app, deps) => {
       },
     },
     async (request, reply) => {
-      const { ready, reasons } = await deps.ready(request.gone);
+      const { ready, reasons } = await deps.ready(request.left);
       return reply.code(ready ? 200 : 503).send({ ready, reasons });
     },
   );

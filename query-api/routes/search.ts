@@ -22,7 +22,7 @@ export const searchRoutes: RouteGroup = (app, deps) => {
         request.body,
         request.principal,
         { ...deps, sources: deps.config.sources },
-        request.gone,
+        request,
       );
       return {
         results: retrieval.hits.map(toSearchResult),

@@ -1,13 +1,14 @@
+import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { EmbeddingInvalid, StorageFailed, StoreUnavailable, type FreshetError } from '../../../runtime/errors.ts';
 import type { StoreQuery, StoreReply } from '../document-store.ts';
 import type { IndexFile } from './open-index-file.ts';
 import type { Searcher } from './searcher.ts';
 
-/** A search on its way to the thread. */
+/** A search on its way to the thread; without a query the thread closes the file and ends. */
 export interface SearchRequest {
   readonly id: number;
-  readonly query: StoreQuery;
+  readonly query: StoreQuery | undefined;
 }
 
 /** Its reply, or why there is none. */
@@ -31,6 +32,7 @@ export class SearchThread implements Searcher {
   readonly #file: IndexFile;
   readonly #waiting = new Map<number, Waiting>();
   #worker: Worker | undefined;
+  #isClosed = false;
   #next = 0;
 
   constructor({ path, dimensions }: IndexFile) {
@@ -39,12 +41,12 @@ export class SearchThread implements Searcher {
     this.#worker.unref();
   }
 
+  /** Finds what was committed before the call. What was begun comes to its end, whoever gives up meanwhile: it takes some milliseconds. */
   async search(query: StoreQuery, signal?: AbortSignal): Promise<StoreReply> {
     signal?.throwIfAborted();
+    if (this.#isClosed) throw new StoreUnavailable('The index is closed.');
     const id = this.#next++;
     const worker = (this.#worker ??= this.#start());
-    const gone = (): void => this.#waiting.get(id)?.reject(signal?.reason);
-    signal?.addEventListener('abort', gone, { once: true });
     worker.ref();
     try {
       return await new Promise<StoreReply>((resolve, reject) => {
@@ -54,16 +56,24 @@ export class SearchThread implements Searcher {
       });
     } finally {
       this.#waiting.delete(id);
-      signal?.removeEventListener('abort', gone);
-      if (this.#waiting.size === 0) worker.unref();
+      // A thread that closes the file is waited for until it has ended.
+      if (this.#waiting.size === 0 && !this.#isClosed) worker.unref();
     }
   }
 
+  /**
+   * Lets the thread answer what was asked, close the file and end by itself: ending it from outside, in the middle of SQLite, would end the
+   * process.
+   */
   async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     const worker = this.#worker;
-    this.#worker = undefined;
-    if (worker) await worker.terminate();
-    this.#fail(new StoreUnavailable('The index is closed.'));
+    if (!worker) return;
+    worker.ref();
+    const request: SearchRequest = { id: this.#next++, query: undefined };
+    worker.postMessage(request);
+    await once(worker, 'exit').catch(() => undefined); // it has died of an error: then the file is closed
   }
 
   #start(): Worker {
