@@ -12,7 +12,7 @@ const MAX_FETCH_BYTES = 16_777_216;
 export const PARTITION_FETCH_BYTES = 1_048_576;
 /** kafkajs' number for READ_COMMITTED. */
 const READ_COMMITTED = 1;
-const ATTEMPTS = 6;
+const ATTEMPTS = 12;
 const PAUSE_MS = 20;
 
 /** First and next offset of a partition. */
