@@ -310,6 +310,22 @@ export function documentStoreConformance(name: string, open: OpenStore): void {
         expect(await visible(store, aScope())).toEqual([]);
       });
 
+      it('hides no document that stands above it, not even until its newer version can be searched', async () => {
+        const store = await fresh(aReplace({ version: 5n }));
+        await store.write([anAdvance('0/30')]); // which can be searched now
+        await store.write([aReplace({ version: 10n })]);
+        const removing = { isOver: false };
+        const removed = store.write([aRemoveBelow(10n)]).finally(() => (removing.isOver = true));
+        const seen = new Set<unknown>();
+        while (!removing.isOver) {
+          const [found] = await store.read([anId('1')], { asSearched: true });
+          seen.add(found?.version);
+        }
+        await removed;
+        expect(seen).not.toContain(undefined);
+        expect(await store.read([anId('1')], { asSearched: true })).toMatchObject([{ version: 10n }]);
+      });
+
       it('is stale when the table has had it, and never goes down', async () => {
         const store = await fresh(aRemoveBelow(10n));
         expect(kinds(await store.write([aRemoveBelow(10n), aRemoveBelow(3n)]))).toEqual(['stale', 'stale']);

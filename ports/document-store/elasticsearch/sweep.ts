@@ -2,7 +2,15 @@ import type { SourceVersion } from '../../../schemas/version.ts';
 import type { RemoveBelowVersion, WriteOutcome } from '../document-store.ts';
 import { stale } from './decide-writes.ts';
 import type { DocumentBody } from './document-body.ts';
-import { askFloor, parseTableKey, sweptFloor, tableKey, type FloorsState, type TableKey } from './floors.ts';
+import {
+  askFloor,
+  parseTableKey,
+  sweptFloor,
+  tableKey,
+  type FloorAnswer,
+  type FloorsState,
+  type TableKey,
+} from './floors.ts';
 import type { DocumentReads } from './read-documents.ts';
 import type { Refresher } from './refresher.ts';
 import type { Clause } from './clause.ts';
@@ -31,21 +39,11 @@ export class Sweep {
    * anything is removed: from then on writers refuse what lies below it, so that what the sweep does not see cannot come after it.
    */
   async removeBelow(write: RemoveBelowVersion, signal?: AbortSignal): Promise<WriteOutcome> {
-    let asked: ReturnType<typeof askFloor> | undefined;
-    let stored: FloorsState | undefined;
-    const changed = await this.#records.change<FloorsState>(
-      FLOORS_ID,
-      (state) => {
-        stored = state;
-        asked = askFloor(state, write);
-        return asked.state;
-      },
-      signal,
-    );
+    const taken = await this.#ask(write, signal);
+    const { stored } = taken;
     const key = tableKey(write.source, write.table);
-    if (changed) {
-      // Of several attempts the last one that was sent is the one that was stored.
-      if (answerOf(asked) !== 'waiting') await this.#sweep(key, write.version, signal);
+    if (taken.changed) {
+      if (taken.answer !== 'waiting') await this.#sweep(key, write.version, signal);
       return { kind: 'applied' };
     }
     // A former call may have been broken off between the tombstone and the end of the sweep.
@@ -53,6 +51,33 @@ export class Sweep {
     const version = BigInt(floor?.version ?? 0) as SourceVersion;
     const removed = floor && !floor.isSwept ? await this.#sweep(key, version, signal) : 0;
     return removed > 0 ? { kind: 'applied' } : stale(version);
+  }
+
+  /**
+   * Stores the lane's word. Readers heed a tombstone from the moment that it takes effect, so before it does, what stands above it is made
+   * searchable: a document whose older version is hidden would otherwise be gone until its newer one is refreshed.
+   */
+  async #ask(
+    write: RemoveBelowVersion,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly changed: boolean; readonly answer: FloorAnswer; readonly stored: FloorsState | undefined }> {
+    for (let isRefreshed = false; ; isRefreshed = true) {
+      // Of several attempts the last one that was sent is the one that was stored.
+      let answer: FloorAnswer = 'stale';
+      let stored: FloorsState | undefined;
+      const changed = await this.#records.change<FloorsState>(
+        FLOORS_ID,
+        (state) => {
+          const asked = askFloor(state, write);
+          ({ answer } = asked);
+          stored = state;
+          return answer === 'effective' && !isRefreshed ? undefined : asked.state;
+        },
+        signal,
+      );
+      if (changed || isRefreshed || (answer as FloorAnswer) !== 'effective') return { changed, answer, stored };
+      await this.#refresher.run(signal);
+    }
   }
 
   async #sweep(key: TableKey, floor: SourceVersion, signal: AbortSignal | undefined): Promise<number> {
@@ -81,6 +106,4 @@ export class Sweep {
   }
 }
 
-// TypeScript takes a variable that only a callback sets for never set.
-const answerOf = (asked: ReturnType<typeof askFloor> | undefined): string => asked?.answer ?? 'stale';
 const floorOf = (stored: FloorsState | undefined, key: TableKey): FloorsState[string] | undefined => stored?.[key];
