@@ -16,6 +16,8 @@ export type ResyncReason =
   | 'log-lost'
   /** Kafka Connect does not know how far the stream is. */
   | 'offset-lost'
+  /** The rows were being read when the process, or the database, went away; what the stream needs them to fit is gone with it. */
+  | 'snapshot-interrupted'
   /** Retention deleted changes in the log before they were read. */
   | 'records-lost';
 

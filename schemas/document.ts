@@ -45,6 +45,11 @@ export const DocumentRecord = Type.Object({
   parts: Type.Array(BodyPart),
   bodyFormat: BodyFormat,
   metadata: Type.Record(Type.String(), MetadataValue),
+  pgSnapshot: Type.Optional(
+    Type.String({
+      description: "Transactions of PostgreSQL's that the row shows although their changes come behind it.",
+    }),
+  ),
   piiPolicy: Type.Optional(
     Type.String({ description: 'Fingerprint of the PII policy that the text has been through.' }),
   ),
@@ -78,6 +83,8 @@ export interface Document {
   readonly committedAt: number;
   readonly tenant: string;
   readonly acl: readonly string[] | null;
+  /** Of a row that was read when an interrupted snapshot went on: what it shows, as `pg_current_snapshot()` prints it. */
+  readonly pgSnapshot?: string;
   readonly title: string;
   readonly parts: readonly BodyPart[];
   readonly bodyFormat: BodyFormat;

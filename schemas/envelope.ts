@@ -41,6 +41,17 @@ export const EnvelopeSource = Type.Object({
   lsn: Type.String({ description: "The change's own position, PostgreSQL's notation." }),
   commitLsn: Type.String({ description: 'End of the transaction, as a later position waits for it.' }),
   txId: Type.Optional(Type.Number()),
+  pgSnapshot: Type.Optional(
+    Type.String({
+      description:
+        'What a row shows that was read when an interrupted snapshot went on, as pg_current_snapshot() prints it.',
+    }),
+  ),
+  mayBeRead: Type.Optional(
+    Type.Literal(true, {
+      description: 'A row that was read when an interrupted snapshot went on may show the change.',
+    }),
+  ),
   ts_ms: Type.Number({ description: 'Commit time, ms since the epoch.' }),
   snapshot: Type.Union([Type.Literal('true'), Type.Literal('false')]),
   epoch: Type.Integer({

@@ -11,7 +11,9 @@ export const ConnectType = Type.Cyclic(
       name: Type.Optional(Type.String()),
       items: Type.Optional(Type.Ref('ConnectType')),
       length: Type.Optional(
-        Type.Integer({ description: 'Bits of a bit string; digits behind the point of a decimal.' }),
+        Type.Integer({
+          description: 'Bits of a bit string; digits behind the point of a decimal, or of the seconds of a time stamp.',
+        }),
       ),
     }),
   },

@@ -41,14 +41,6 @@ export function committedPlace(database: DebeziumDatabase, offset: ConnectorOffs
   }
 }
 
-/**
- * The offset of a snapshot that has begun at the place of its stream, as PostgreSQL's connector writes it. A task that finds it reads
- * all rows, however often it starts.
- */
-export function begunSnapshot(stream: ConnectorOffset): ConnectorOffset {
-  return { ...stream, snapshot: 'INITIAL', snapshot_completed: false };
-}
-
 /** Whether all rows have been read and acknowledged. While they are read an offset is marked as a snapshot's, or says no place at all. */
 export function isSnapshotOver(offset: ConnectorOffset): boolean {
   return !isWithoutPlace(offset) && !isSnapshotOffset(offset);

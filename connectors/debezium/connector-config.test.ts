@@ -60,10 +60,10 @@ describe('the properties of a connector', () => {
     });
   });
 
-  test('of the snapshot use no slot, and tell its end also of empty tables', () => {
-    expect(connectorProperties({ ...plan, role: 'snapshot' })).toMatchObject({
+  test('of a snapshot tell its end also of empty tables', () => {
+    const mariadb = { ...config, database: 'mariadb' as const, connection: 'mysql://u:p@db:3306/' };
+    expect(connectorProperties({ ...plan, config: mariadb, role: 'snapshot', brokers: 'kafka:9092' })).toMatchObject({
       'snapshot.mode': 'initial_only',
-      'slot.name': 'freshet_help_desk_none',
       'notification.enabled.channels': 'sink',
       'custom.metric.tags': 'role=snapshot',
     });

@@ -13,7 +13,7 @@ import {
 /** Properties of a connector, as Kafka Connect stores them. Holds the database's password. */
 export type ConnectorProperties = Readonly<Record<string, string>>;
 
-/** What a connector is for: one streams changes for ever, one reads all rows once. */
+/** What a connector is for: one streams changes for ever, one reads all rows once, but for PostgreSQL's, which we read. */
 export type ConnectorRole = 'stream' | 'snapshot';
 
 export interface ConnectorPlan {
@@ -170,8 +170,7 @@ function relational({ config, keys }: ConnectorPlan): ConnectorProperties {
   };
 }
 
-function postgres({ config, role }: ConnectorPlan, url: URL): ConnectorProperties {
-  const slot = slotName(config);
+function postgres({ config }: ConnectorPlan, url: URL): ConnectorProperties {
   const sslMode = url.searchParams.get('sslmode');
   return {
     'database.dbname': decodeURIComponent(url.pathname.slice(1)) || 'postgres',
@@ -179,8 +178,7 @@ function postgres({ config, role }: ConnectorPlan, url: URL): ConnectorPropertie
     'plugin.name': 'pgoutput',
     'publication.name': publicationName(config),
     'publication.autocreate.mode': 'disabled',
-    // The snapshot takes none: what it reads is younger than the stream's slot, and that is all it has to be.
-    'slot.name': role === 'stream' ? slot : `${slot}_none`.slice(-63),
+    'slot.name': slotName(config),
     // A slot that was made anew stops the task, instead of going on behind the gap.
     'offset.mismatch.strategy': 'trust_offset',
     'message.prefix.exclude.list': MESSAGE_PREFIX,

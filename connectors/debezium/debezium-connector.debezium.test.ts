@@ -90,7 +90,12 @@ describe('a PostgreSQL source through Debezium', () => {
         ])
       ).length > 0;
     await expect.poll(began, { timeout: 20_000, interval: 2 }).toBe(true);
-    await database.sql('UPDATE articles SET id = id + 200 WHERE id > 15'); // the rows are read under their new ids
+    await database.sql('UPDATE articles SET id = id + 200 WHERE id > 15');
+    // One row takes the id of another: were they read a moment later than the stream begins, each would be given the other's text.
+    await database.sql(`UPDATE articles SET body = body || ' of 11' WHERE id = 11`);
+    await database.sql('UPDATE articles SET id = 311 WHERE id = 11');
+    await database.sql('UPDATE articles SET id = 11, views = 7 WHERE id = 12');
+    await database.sql('UPDATE articles SET views = 8 WHERE id = 13; DELETE FROM articles WHERE id = 13');
     const waits = async (): Promise<boolean> =>
       (
         await database.sql(`SELECT FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'`, [

@@ -10,6 +10,8 @@ export interface CapturedTable {
   readonly oid: number;
   /** As SQL names it, quoted. */
   readonly sqlName: string;
+  /** Where its own rows are: not those of tables that inherit from it, but for partitions. */
+  readonly rowsName: string;
   readonly layout: TableLayout;
 }
 
@@ -98,6 +100,7 @@ function capture(config: TableConfig, row: TextRow): CapturedTable | string[] {
   return {
     oid: Number(row['oid']),
     sqlName,
+    rowsName: row['kind'] === 'p' ? sqlName : `ONLY ${sqlName}`,
     layout: { table, key, columns: Object.fromEntries(types) as TableLayout['columns'] },
   };
 }
@@ -160,6 +163,9 @@ const SCALARS: Readonly<Record<string, ConnectType>> = {
   halfvec: { type: 'array', name: 'io.debezium.data.FloatVector' },
 };
 
+/** Digits of a second's fraction where a column does not state them. */
+const TIMESTAMP_DIGITS = 6;
+
 /** Types that Debezium writes as the text that PostgreSQL prints. */
 const TEXTS = new Set(
   'text varchar bpchar char name citext uuid json jsonb xml ltree tsvector isbn inet cidr macaddr macaddr8 tsrange tstzrange daterange int4range int8range numrange'.split(
@@ -193,6 +199,7 @@ export function connectTypeOf(
       ? { type: 'boolean', name: 'freshet.Bit' }
       : { type: 'bytes', name: 'io.debezium.data.Bits', length: mod };
   const scalar = SCALARS[type];
+  if (scalar && type === 'timestamptz') return { ...scalar, length: mod === -1 ? TIMESTAMP_DIGITS : mod };
   if (scalar) return scalar;
   if (typtype === 'e' || TEXTS.has(type)) return { type: 'string' };
   return { type: 'bytes', name: GEOMETRIC.has(type) ? 'freshet.Geometric' : 'freshet.Opaque' };

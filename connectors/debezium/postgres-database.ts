@@ -6,14 +6,15 @@ import type { ConnectorHealth } from '../connector.ts';
 import type { ConnectorOffset } from './connect-client.ts';
 import { MESSAGE_PREFIX } from './connector-config.ts';
 import { DEFAULT_HEARTBEAT_MS, type DebeziumSourceConfig } from './debezium-source.ts';
+import { ExportedRows } from './exported-rows.ts';
 import { PgSession } from './pg-session.ts';
 import { readTables, type CapturedTable } from './postgres-catalog.ts';
 import { ensurePublication, readPublication, type Publication } from './publication.ts';
 import {
+  dropSlot,
   freeSlot,
   leadOf,
   readServer,
-  recreateSlot,
   slotHealth,
   type ServerStatus,
   type SlotLead,
@@ -105,15 +106,16 @@ export class PostgresDatabase implements SourceDatabase {
       signal,
     );
     const committedAt = Number(clock?.['now']);
-    const point = await recreateSlot(this.#sql, this.#slot, signal);
+    await dropSlot(this.#sql, this.#slot, signal);
     const server = await readServer(this.#sql, this.#slot, signal);
-    const lsn = Number(point);
+    const rows = await ExportedRows.begin(this.#config, this.#slot, tables, this.#clock, signal);
+    const lsn = Number(rows.consistentPoint);
     return {
       facts: factsOf(server, this.#slot, tables, publication),
-      position: formatLsn(point),
+      position: formatLsn(rows.consistentPoint),
       committedAt,
       // With an offset from the start, a task that finds the slot gone or made anew stops, instead of making one and going on.
-      offset: { lsn, lsn_proc: lsn, lsn_commit: lsn, ts_usec: committedAt * 1_000 },
+      start: { offset: { lsn, lsn_proc: lsn, lsn_commit: lsn, ts_usec: committedAt * 1_000 }, rows },
     };
   }
 

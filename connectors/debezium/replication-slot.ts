@@ -1,4 +1,4 @@
-import { SourceMisconfigured, SourceUnavailable } from '../../runtime/errors.ts';
+import { SourceMisconfigured } from '../../runtime/errors.ts';
 import { parseLsn, type Lsn } from '../../schemas/lsn.ts';
 import type { ConnectorHealth } from '../connector.ts';
 import type { SlotStatus } from '../slot-status.ts';
@@ -90,28 +90,17 @@ export async function freeSlot(sql: PgSession, name: string, signal: AbortSignal
 }
 
 const TAKEOVER_WAIT_MS = 5_000;
-/** A slot waits for every transaction that is open when it is made, however long somebody leaves one idle. */
-const CREATE_TIMEOUT_MS = 86_400_000;
 
-/**
- * Drops the slot, if there is one, and makes it anew.
- * @returns the slot's consistent point: it keeps every transaction that commits behind it.
- */
-export async function recreateSlot(sql: PgSession, name: string, signal: AbortSignal): Promise<Lsn> {
+/** Drops the slot, if there is one. @throws SourceMisconfigured when it is somebody else's. */
+export async function dropSlot(sql: PgSession, name: string, signal: AbortSignal): Promise<void> {
   const { slot, database } = await readServer(sql, name, signal);
-  if (slot) {
-    if (slot.plugin !== 'pgoutput' || slot.database !== database)
-      throw new SourceMisconfigured(
-        `Replication slot ${name} exists for something else (${slot.plugin}, database ${slot.database}); set another \`slot\`.`,
-      );
-    await freeSlot(sql, name, signal);
-    await sql.query('SELECT pg_drop_replication_slot($1)', [name], signal);
-  }
-  const create = `SELECT lsn FROM pg_create_logical_replication_slot($1, 'pgoutput')`;
-  const [made] = await sql.query(create, [name], signal, CREATE_TIMEOUT_MS);
-  const point = lsnIn(made?.['lsn']);
-  if (point === undefined) throw new SourceUnavailable(`Replication slot ${name} was made without a position.`);
-  return point;
+  if (!slot) return;
+  if (slot.plugin !== 'pgoutput' || slot.database !== database)
+    throw new SourceMisconfigured(
+      `Replication slot ${name} exists for something else (${slot.plugin}, database ${slot.database}); set another \`slot\`.`,
+    );
+  await freeSlot(sql, name, signal);
+  await sql.query('SELECT pg_drop_replication_slot($1)', [name], signal);
 }
 
 export function slotHealth(slot: SlotStatus): Pick<ConnectorHealth, 'slot' | 'retainedBytes'> {

@@ -1,3 +1,4 @@
+import type { AppendRecord } from '../../ports/log/log.ts';
 import type { TableLayout } from '../../schemas/table-layout.ts';
 import type { ConnectorHealth } from '../connector.ts';
 import type { ConnectorOffset } from './connect-client.ts';
@@ -9,21 +10,36 @@ export type DatabaseFacts = Pick<DebeziumSourceState, 'systemId' | 'timeline' | 
   readonly tables: readonly KnownTable[];
 };
 
+/** What rows that are read say of themselves. */
+export interface RowsRead {
+  readonly epoch: number;
+  readonly position: string;
+  readonly committedAt: number;
+  /** Partitions of every source topic. */
+  readonly partitions: number;
+}
+
+/** The rows of all tables at the place where a new stream begins. Disposing gives up what has not been read. */
+export interface SnapshotRows extends AsyncDisposable {
+  /** Reads them once, in batches. @throws SourceUnavailable when the database has lost the snapshot */
+  read(as: RowsRead, signal: AbortSignal): AsyncIterable<readonly AppendRecord[]>;
+}
+
 /** Where a stream begins. */
 export interface Beginning {
   readonly facts: DatabaseFacts;
   readonly position: string;
   /** What was committed before this time is in the snapshot, ms since the epoch. */
   readonly committedAt: number;
-  /** The offset that the stream starts from; absent: the connector finds its own, and the rows wait for it. */
-  readonly offset?: ConnectorOffset;
+  /** The offset that the stream starts from, and the rows as they are there; absent: both are left to Debezium. */
+  readonly start?: { readonly offset: ConnectorOffset; readonly rows: SnapshotRows };
 }
 
 /** What the source itself says, apart from Kafka Connect: whether everything is there that a stream needs, and whether nothing is lost. */
 export interface SourceDatabase extends AsyncDisposable {
   /**
-   * Whether its changes may leave columns out that did not change. Then the rows, which have them, must come before the changes, and the
-   * stream waits until they are read; `begin` gives the offset that it starts from.
+   * Whether its changes may leave columns out that did not change. Then rows and changes must fit together exactly: `begin` gives the
+   * offset that the stream starts from and the rows as they are there, and the stream waits until those are read.
    */
   readonly leavesColumnsOut: boolean;
 

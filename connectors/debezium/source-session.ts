@@ -5,14 +5,14 @@ import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import { MAX_EPOCH } from '../../schemas/version.ts';
 import type { ConnectorHealth } from '../connector.ts';
-import { begunSnapshot, committedPlace, isSnapshotOver, isWithoutPlace } from './committed-position.ts';
+import { committedPlace, isSnapshotOver, isWithoutPlace } from './committed-position.ts';
 import type { ConnectClient } from './connect-client.ts';
 import { connectorProperties, type ConnectorProperties, type ConnectorRole } from './connector-config.ts';
 import { snapshotConnectorName, streamConnectorName, type DebeziumSourceConfig } from './debezium-source.ts';
 import { endOfSnapshotRecords, watermarkRecords, type Lanes, type SourcePlace } from './markers.ts';
 import { epochRecord, isResyncAsked } from '../asked-resync.ts';
 import { ResyncRequired, type ResyncReason } from '../resync-required.ts';
-import type { SourceDatabase } from './source-database.ts';
+import type { SnapshotRows, SourceDatabase } from './source-database.ts';
 import { layoutRecord, readState, stateRecord, type DebeziumSourceState } from './source-state.ts';
 import { TaskWatch } from './task-watch.ts';
 import { positionOrder } from '../../schemas/source-position.ts';
@@ -92,17 +92,19 @@ export class SourceSession {
     const inspection = await this.#database.inspect(before, signal);
     await this.#writeLayout(inspection.tables, signal);
     const asked = (await isResyncAsked(log, config.name, signal)) ? 'records-lost' : undefined;
-    const reason = before && (known ?? asked ?? (before.phase === 'starting' ? undefined : inspection.resync));
+    const interrupted =
+      before?.phase === 'snapshot' && this.#database.leavesColumnsOut ? 'snapshot-interrupted' : undefined;
+    const found = before?.phase === 'starting' ? undefined : (inspection.resync ?? interrupted);
+    const reason = before && (known ?? asked ?? found);
     if (reason) metrics.sourceResyncs.inc({ source: config.name, reason });
     this.#show({
       state: reason ? 'resyncing' : before?.phase === 'streaming' ? 'connecting' : 'snapshot',
       ...(reason && { reason }),
     });
     const state = before && !reason && before.phase !== 'starting' ? before : await this.#begin(before, reason, signal);
-    if (!this.#database.leavesColumnsOut) await this.#startStream(state, signal);
+    await this.#startStream(state, signal);
     const streaming = state.phase === 'snapshot' ? await this.#snapshot(state, signal) : state;
     await this.#removeSnapshotConnectors(undefined, signal);
-    if (this.#database.leavesColumnsOut) await this.#startStream(state, signal);
     return await this.#stream(streaming, signal);
   }
 
@@ -167,16 +169,18 @@ export class SourceSession {
     const name = this.#streamName;
     await this.#stop(name, signal);
     await this.#removeSnapshotConnectors(undefined, signal);
-    const { facts, position, committedAt, offset } = await this.#database.begin(signal);
+    const { facts, position, committedAt, start } = await this.#database.begin(signal);
+    await using rows = start?.rows;
     await this.#register('stream', epoch, 'STOPPED', signal);
     await this.#stop(name, signal);
-    if (offset) await this.#connect.setOffset(name, { server: config.name }, offset, signal);
-    else await this.#connect.forgetOffset(name, signal);
-    // Kafka Connect keeps the offsets of connectors that were removed; an old one would say that the rows have been read.
-    const rows = await this.#register('snapshot', epoch, 'STOPPED', signal);
-    await this.#stop(rows, signal);
-    if (offset) await this.#connect.setOffset(rows, { server: config.name }, begunSnapshot(offset), signal);
-    else await this.#connect.forgetOffset(rows, signal);
+    if (start) await this.#connect.setOffset(name, { server: config.name }, start.offset, signal);
+    else {
+      await this.#connect.forgetOffset(name, signal);
+      // Kafka Connect keeps the offsets of connectors that were removed; an old one would say that the rows have been read.
+      const snapshot = await this.#register('snapshot', epoch, 'STOPPED', signal);
+      await this.#stop(snapshot, signal);
+      await this.#connect.forgetOffset(snapshot, signal);
+    }
     const state: DebeziumSourceState = {
       ...starting,
       ...facts,
@@ -187,7 +191,31 @@ export class SourceSession {
     };
     await log.append([stateRecord(config.name, state)], signal);
     logger.info('The tables of the source are read.', { source: config.name, epoch, reason });
-    return state;
+    return rows ? await this.#readRows(state, rows, signal) : state;
+  }
+
+  /** Reads the rows to which the stream fits, before it runs. What breaks it off has it done again in a new epoch. */
+  async #readRows(state: DebeziumSourceState, rows: SnapshotRows, signal: AbortSignal): Promise<DebeziumSourceState> {
+    const { config, log, metrics, partitions } = this.#options;
+    const { epoch, position, committedAt } = state;
+    const stream = new TaskWatch(this.#streamName, this.#connect, this.#options);
+    for await (const records of rows.read({ epoch, position, committedAt, partitions }, signal)) {
+      await log.append(records, signal);
+      metrics.sourceChanges.inc({ source: config.name, op: 'r' }, records.length);
+      this.#show(await this.#look(state, stream, signal));
+    }
+    await this.#requireOurs(signal);
+    return await this.#endSnapshot(state, signal);
+  }
+
+  /** Says in every lane that rows which have not come are gone, and that changes may. */
+  async #endSnapshot(state: DebeziumSourceState, signal: AbortSignal): Promise<DebeziumSourceState> {
+    const { config, log, logger } = this.#options;
+    await log.append(endOfSnapshotRecords(this.#lanes, state, state.epoch), signal);
+    const done: DebeziumSourceState = { ...state, phase: 'streaming' };
+    await log.append([stateRecord(config.name, done)], signal);
+    logger.info('The snapshot is complete.', { source: config.name, epoch: state.epoch });
+    return done;
   }
 
   /** Ends a connector's task and waits until it has. One that does not exist has none. */
@@ -247,32 +275,26 @@ export class SourceSession {
   }
 
   /**
-   * Has the rows read. The stream's place lies before them: whatever changes while they are read is streamed, and wins (ADR 13). Ends
-   * when Kafka Connect has committed the snapshot's last record.
+   * Has Debezium read the rows. The stream's place lies before them: whatever changes while they are read is streamed, and wins (ADR 13).
+   * Ends when Kafka Connect has committed the snapshot's last record.
    */
   async #snapshot(state: DebeziumSourceState, signal: AbortSignal): Promise<DebeziumSourceState> {
-    const { config, log, logger } = this.#options;
-    const isBeside = !this.#database.leavesColumnsOut;
     const stream = new TaskWatch(this.#streamName, this.#connect, this.#options);
-    if (isBeside) await this.#streamBegun(state, stream, signal);
+    await this.#streamBegun(state, stream, signal);
     const name = this.#snapshotName(state.epoch);
     await this.#removeSnapshotConnectors(name, signal);
     await this.#register('snapshot', state.epoch, 'RUNNING', signal);
     await this.#connect.resume(name, signal);
     const rows = new TaskWatch(name, this.#connect, this.#options);
     for (;;) {
-      const fault = (isBeside ? await stream.look(signal) : undefined) ?? (await rows.look(signal));
+      const fault = (await stream.look(signal)) ?? (await rows.look(signal));
       this.#show({ ...(fault !== undefined && { reason: fault }), ...(await this.#look(state, stream, signal)) });
       const offset = await this.#connect.offset(name, signal);
       if (offset && isSnapshotOver(offset)) break;
       if (offset && isWithoutPlace(offset) && rows.hasFailed) await this.#readFromTheStart(name, signal);
       await this.#options.clock.sleep(this.#pollMs, signal);
     }
-    await log.append(endOfSnapshotRecords(this.#lanes, state, state.epoch), signal);
-    const done: DebeziumSourceState = { ...state, phase: 'streaming' };
-    await log.append([stateRecord(config.name, done)], signal);
-    logger.info('The snapshot is complete.', { source: config.name, epoch: state.epoch });
-    return done;
+    return await this.#endSnapshot(state, signal);
   }
 
   async #readFromTheStart(name: string, signal: AbortSignal): Promise<void> {
@@ -299,16 +321,20 @@ export class SourceSession {
     stream: TaskWatch,
     signal: AbortSignal,
   ): Promise<Pick<ConnectorHealth, 'slot' | 'retainedBytes'>> {
-    const { config, log, clock, metrics } = this.#options;
-    if (clock.monotonicMs() - this.#fencedMs >= FENCE_EVERY_MS) {
-      this.#fencedMs = clock.monotonicMs();
-      await this.#claim(await readState(log, config.name, signal), signal);
-      if (await isResyncAsked(log, config.name, signal)) throw new ResyncRequired('records-lost');
-    }
+    const { config, clock, metrics } = this.#options;
+    if (clock.monotonicMs() - this.#fencedMs >= FENCE_EVERY_MS) await this.#requireOurs(signal);
     const status = await this.#database.look(state, stream.offset, signal);
     if (status.retainedBytes !== undefined)
       metrics.sourceRetainedBytes.set({ source: config.name }, status.retainedBytes);
     return status;
+  }
+
+  /** @throws SourceFenced when another process has the source, ResyncRequired when the pipeline has asked for it */
+  async #requireOurs(signal: AbortSignal): Promise<void> {
+    const { config, log, clock } = this.#options;
+    this.#fencedMs = clock.monotonicMs();
+    await this.#claim(await readState(log, config.name, signal), signal);
+    if (await isResyncAsked(log, config.name, signal)) throw new ResyncRequired('records-lost');
   }
 
   /** Writes a watermark whenever Kafka Connect has committed more, until something is wrong. */

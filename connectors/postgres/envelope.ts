@@ -11,13 +11,18 @@ import {
 import { documentId } from '../../schemas/ids.ts';
 import { tableTopic, VERSION_HEADER } from '../../schemas/topics.ts';
 import type { AppendRecord } from '../../ports/log/log.ts';
-import type { CapturedTable } from './catalog.ts';
+import type { CapturedTable, KeyColumn } from './catalog.ts';
 import { columnValue, type ColumnType } from './column-value.ts';
 import type { Delete, Insert, Tuple, TupleColumn, Update } from './pgoutput.ts';
 
+/** What of a table decides its records. */
+export type TupleTable = Pick<CapturedTable, 'schema' | 'table' | 'columns'> & {
+  readonly key: readonly Pick<KeyColumn, 'name'>[];
+};
+
 /** A table's columns as they are at one point of the stream, in tuple order. */
 export interface TupleLayout {
-  readonly table: CapturedTable;
+  readonly table: TupleTable;
   readonly columns: readonly { readonly name: string; readonly type: ColumnType }[];
 }
 

@@ -1,4 +1,3 @@
-import pg from 'pg';
 import type { AppendRecord } from '../../ports/log/log.ts';
 import { SourceMisconfigured } from '../../runtime/errors.ts';
 import { formatLsn, parseLsn, ZERO_LSN, type Lsn } from '../../schemas/lsn.ts';
@@ -6,10 +5,11 @@ import { sourceVersion } from '../../schemas/version.ts';
 import type { CapturedTable } from './catalog.ts';
 import { snapshotRecord, type ChangeOrigin, type TupleLayout } from './envelope.ts';
 import { removeBelowRecords, watermarkRecords } from './markers.ts';
-import { classifyPgError, quoteIdent, quoteLiteral, type PgSession } from './pg-connection.ts';
-import type { Tuple, TupleColumn } from './pgoutput.ts';
+import { quoteIdent, quoteLiteral, type PgSession } from './pg-connection.ts';
+import type { Tuple } from './pgoutput.ts';
+import { readRows, tupleLayout, type RowQuery } from './read-rows.ts';
 import { DEFAULT_MAX_IN_FLIGHT_BYTES, DEFAULT_SNAPSHOT_BATCH_ROWS, type SourceContext } from './source-context.ts';
-import { currentEpoch, type SnapshotProgress } from './source-state.ts';
+import { currentEpoch, type Resumed, type SnapshotProgress } from './source-state.ts';
 
 /*
  * Why a snapshot and the stream after it end in the content of the tables, also when the snapshot is read in several goes:
@@ -18,21 +18,18 @@ import { currentEpoch, type SnapshotProgress } from './source-state.ts';
  * changes with `epoch | lsn`, so whatever is streamed wins over whatever was read, in whichever order they meet (B11).
  *
  * In one go, all rows are read as of L: row state at L, then all changes after L. After a crash the exported snapshot is gone, and
- * the rest is read as of a later L'. Take any row:
- * - not changed after L: it looks the same at L and at L'.
- * - changed or deleted after L: its last change is streamed and wins over what was read, be that of L or of L'.
- * - inserted after L: it is streamed; that a read may have come first does no harm.
- * - whose key changed: to us these are two rows, one deleted and one inserted.
- * Hence it does not matter at which time a row was read. Between the second read and the end of the catch-up a document may show a
- * content that was committed (I5) and is then overwritten by the changes that led to it; versions only grow (I3). No watermark is
- * written before the end of the catch-up's transactions, so no reader is told more than it gets (I11).
+ * the rest is read as of a later L'. The changes between L and L' that such a row shows come again in the stream. They must not be
+ * taken on top of it: one that leaves a long text out would take the text of L', and the document would be one that never was. So the
+ * row says which transactions it shows, the stream marks those that may be among them, and whoever decodes drops them, for that row.
+ * - A row that was gone by L' is known by the changes that the stream brings; one of them that leaves its text out says nothing new.
+ * - A TRUNCATE between the two removes rows of L' with those of L. What follows it in the stream brings them back, and is not marked.
+ * - Left: a row that was read at L' under an id above the last one read at L has had, in between, one below it, and a long text that
+ *   the change of its key leaves out. It is not known any more, and becomes a dead letter.
+ * No watermark is written before the end of the catch-up's transactions, so no reader is told more than it gets (I11).
  *
  * Rows that vanished while nothing was streamed were read under an older epoch: the range tombstone at the end removes everything
  * below `epoch | 0`, once all partitions of the table have passed it (B12).
  */
-
-/** A batch of rows is appended when it reaches this many bytes, if not its number of rows before. */
-const APPEND_BYTES = 4_194_304;
 
 /** The slot that a snapshot begins with. */
 export interface NewSlot {
@@ -67,6 +64,7 @@ export async function readSnapshot(
   const { progress, tables, logger, config } = context;
   await sql.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', [], signal);
   if (exported) await sql.query(`SET TRANSACTION SNAPSHOT ${quoteLiteral(exported)}`, [], signal);
+  else await progress.append([], { resumed: await resume(sql, tables, signal) }, signal);
   for (const table of tables) {
     const name = `${table.schema}.${table.table}`;
     const before = progress.state.snapshot;
@@ -82,6 +80,17 @@ export async function readSnapshot(
   await sql.query('COMMIT', [], signal);
   logger.info('The snapshot is complete.', { source: config.name, rows: progress.state.snapshot?.rows });
   await progress.append(endRecords(context), { snapshot: null }, signal);
+}
+
+/** What the rows from here on show. The order of the two functions matters: what the first one sees has committed before the second. */
+async function resume(sql: PgSession, tables: readonly CapturedTable[], signal: AbortSignal): Promise<Resumed> {
+  const [seen] = await sql.query('SELECT pg_current_snapshot() AS snapshot', [], signal);
+  const [place] = await sql.query('SELECT pg_current_wal_insert_lsn() AS lsn', [], signal);
+  return {
+    pgSnapshot: seen?.['snapshot'] ?? '',
+    upTo: place?.['lsn'] ?? '',
+    tables: tables.map(({ schema, table }) => `${schema}.${table}`),
+  };
 }
 
 function endRecords({ progress, lanes, tables }: SourceContext): AppendRecord[] {
@@ -104,7 +113,7 @@ async function readTable(
   const { progress, config, clock, metrics } = context;
   const name = `${table.schema}.${table.table}`;
   const rowsPerRead = config.snapshotBatchRows ?? DEFAULT_SNAPSHOT_BATCH_ROWS;
-  const layout = await tableLayout(context, sql, table, signal);
+  const layout = await tupleLayout(context, sql, table, signal);
   for (;;) {
     const { snapshot, ...state } = progress.state;
     const resumed = snapshot?.current === name ? snapshot : undefined;
@@ -115,6 +124,7 @@ async function readTable(
       ts_ms: state.committedAt,
       snapshot: 'true',
       epoch: currentEpoch(progress.state),
+      ...(progress.state.resumed && { pgSnapshot: progress.state.resumed.pgSnapshot }),
     };
     let rows = 0;
     const page = pageQuery(table, layout, resumed?.lastKey ?? null, rowsPerRead);
@@ -143,36 +153,13 @@ async function readTable(
   }
 }
 
-/** The captured columns in a fixed order, with their types by the catalog. */
-async function tableLayout(
-  { types, clock }: SourceContext,
-  sql: PgSession,
-  table: CapturedTable,
-  signal: AbortSignal,
-): Promise<TupleLayout> {
-  const rows = await sql.query(
-    'SELECT attname, atttypid FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum',
-    [table.oid],
-    signal,
-  );
-  const oids = new Map(rows.map((row) => [row['attname'] ?? '', Number(row['atttypid'])]));
-  await types.learn([...oids.values()], sql, clock, signal);
-  const columns = [...table.columns].map((name) => ({ name, type: types.get(oids.get(name) ?? 0) }));
-  return { table, columns };
-}
-
-interface PageQuery {
-  readonly text: string;
-  readonly values: readonly string[];
-}
-
 /** Rows after a key, in key order. The key goes as text and is cast by the server, so that any type that prints and reads back works. */
 function pageQuery(
   table: CapturedTable,
   layout: TupleLayout,
   after: readonly string[] | null,
   limit: number,
-): PageQuery {
+): RowQuery {
   const columns = layout.columns.map(({ name }) => quoteIdent(name)).join(', ');
   const key = table.key.map(({ name }) => quoteIdent(name)).join(', ');
   const bounds = table.key.map(({ sqlType }, i) => `$${i + 1}::${sqlType}`).join(', ');
@@ -181,60 +168,6 @@ function pageQuery(
     text: `SELECT ${columns} FROM ${table.sqlName} ${where} ORDER BY ${key} LIMIT ${limit}`,
     values: after ?? [],
   };
-}
-
-/**
- * The rows of one query in batches of about 4 MiB. The socket is paused while a batch is being appended and more than
- * `maxHeldBytes` wait behind it: a page of large rows is never in memory as a whole.
- */
-async function* readRows(
-  sql: PgSession,
-  page: PageQuery,
-  maxHeldBytes: number,
-  signal: AbortSignal,
-): AsyncGenerator<readonly Tuple[]> {
-  const batchBytes = Math.min(APPEND_BYTES, maxHeldBytes);
-  let held: Tuple[] = [];
-  let heldBytes = 0;
-  let isDone = false;
-  let failure: Error | undefined;
-  let wake: () => void = () => undefined;
-  const { stream } = sql.wire;
-  const config = { text: page.text, values: [...page.values], rowMode: 'array' };
-  const query = new pg.Query<(string | null)[]>(config);
-  query.on('row', (values) => {
-    held.push(values.map((text): TupleColumn => (text === null ? { kind: 'null' } : { kind: 'text', text })));
-    heldBytes += values.reduce((sum, text) => sum + (text?.length ?? 0), 0);
-    if (heldBytes > maxHeldBytes) stream.pause();
-    if (heldBytes >= batchBytes) wake();
-  });
-  query.on('error', (error: Error) => {
-    failure = error;
-    wake();
-  });
-  query.on('end', () => {
-    isDone = true;
-    wake();
-  });
-  const stop = (): void => wake();
-  signal.addEventListener('abort', stop);
-  try {
-    sql.client.query(query);
-    while (!isDone || held.length > 0) {
-      signal.throwIfAborted();
-      if (failure) throw classifyPgError(failure, 'snapshot');
-      if (isDone || heldBytes >= batchBytes) {
-        const batch = held;
-        held = [];
-        heldBytes = 0;
-        stream.resume();
-        if (batch.length > 0) yield batch;
-      } else await new Promise<void>((done) => (wake = done));
-    }
-  } finally {
-    signal.removeEventListener('abort', stop);
-    stream.resume();
-  }
 }
 
 /** The state's snapshot part when nothing has been read. */

@@ -23,6 +23,15 @@ const SnapshotProgress = Type.Object({
   rows: Type.Integer(),
 });
 
+/** A snapshot that was interrupted and went on: rows show changes that the stream has yet to bring. */
+const Resumed = Type.Object({
+  pgSnapshot: Type.String({
+    description: 'What the rows show that were read last, as pg_current_snapshot() prints it.',
+  }),
+  upTo: Type.String({ description: 'No transaction that commits behind this place is among it.' }),
+  tables: Type.Array(Type.String(), { description: 'Tables, as in the config, of which rows may show such changes.' }),
+});
+
 /**
  * What a Postgres source knows of itself, kept in the log beside the changes it covers and appended with them in one call, so that
  * position and changes cannot part.
@@ -39,10 +48,12 @@ export const SourceState = Type.Object({
   }),
   epochs: Type.Array(Type.Object({ epoch: Type.Integer(), fromCommitLsn: Type.String() }), { minItems: 1 }),
   snapshot: Type.Union([SnapshotProgress, Type.Null()]),
+  resumed: Type.Optional(Resumed),
   tables: Type.Array(KnownTable),
   instance: Type.Integer({ description: 'Fencing number: the process with the highest one owns the source.' }),
 });
 export type SourceState = Type.Static<typeof SourceState>;
+export type Resumed = Type.Static<typeof Resumed>;
 export type SnapshotProgress = Type.Static<typeof SnapshotProgress>;
 export type KnownTable = Type.Static<typeof KnownTable>;
 

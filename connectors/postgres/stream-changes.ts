@@ -1,14 +1,15 @@
 import type { AppendRecord } from '../../ports/log/log.ts';
 import { formatLsn, parseLsn, type Lsn } from '../../schemas/lsn.ts';
+import { sees } from '../../schemas/pg-snapshot.ts';
 import { sourceVersion } from '../../schemas/version.ts';
-import { changeRecords, type ChangeOrigin, type TupleLayout } from './envelope.ts';
+import { changeRecords, type ChangeOrigin, type TupleLayout, type TupleTable } from './envelope.ts';
 import { removeBelowRecords, watermarkRecords, type Position } from './markers.ts';
 import type { PgSession } from './pg-connection.ts';
 import type { Begin, PgOutputMessage, Relation, Truncate } from './pgoutput.ts';
 import type { ReplicationEvent, ReplicationStream } from './replication-stream.ts';
 import { ResyncRequired } from '../resync-required.ts';
 import { DEFAULT_MAX_IN_FLIGHT_BYTES, type SourceContext } from './source-context.ts';
-import { currentEpoch, type SourceState } from './source-state.ts';
+import { currentEpoch, type Resumed, type SourceState } from './source-state.ts';
 
 /**
  * A keepalive alone is appended at most this often: on a server that is busy with other tables it comes as fast as we answer, and
@@ -56,6 +57,7 @@ export async function streamChanges(
       const state = {
         ...(pending && { position: formatLsn(pending.lsn), committedAt: pending.committedAt }),
         ...(batch.lastCommit && { lastCommit: batch.lastCommit }),
+        ...(batch.resumed && { resumed: batch.resumed }),
       };
       await progress.append([...batch.records, ...markers], state, signal);
       appendedAt = clock.monotonicMs();
@@ -91,6 +93,8 @@ interface ChangeBatch {
   position: Position | undefined;
   /** The last transaction that ended. */
   lastCommit: HistoryProof | undefined;
+  /** As it is from here on, where a TRUNCATE has changed it. */
+  resumed: Resumed | undefined;
   replyRequested: boolean;
 }
 
@@ -101,6 +105,7 @@ function emptyBatch(): ChangeBatch {
     bytes: 0,
     position: undefined,
     lastCommit: undefined,
+    resumed: undefined,
     replyRequested: false,
   };
 }
@@ -112,8 +117,10 @@ class ChangeReader {
   private proof: HistoryProof | undefined;
   private readonly layouts = new Map<number, TupleLayout>();
   private transaction: Begin | undefined;
+  private resumed: Resumed | undefined;
 
   constructor(context: SourceContext, sql: PgSession, proof: HistoryProof | undefined) {
+    this.resumed = context.progress.state.resumed;
     this.context = context;
     this.sql = sql;
     this.proof = proof;
@@ -167,13 +174,15 @@ class ChangeReader {
       case 'delete': {
         const layout = this.layouts.get(message.oid);
         if (!layout) return; // a table that is in the publication but not in the config
-        const records = changeRecords(message, layout, this.origin(lsn), this.context.clock.now());
+        const origin = { ...this.origin(lsn), ...(this.mayBeRead(layout.table) && { mayBeRead: true as const }) };
+        const records = changeRecords(message, layout, origin, this.context.clock.now());
         batch.records.push(...records);
         count(batch, { insert: 'c', update: 'u', delete: 'd' }[message.kind]);
         return;
       }
       case 'truncate':
         batch.records.push(...this.truncation(message, lsn));
+        batch.resumed = this.forgetRows(message);
         count(batch, 't');
         return;
       case 'origin':
@@ -181,6 +190,21 @@ class ChangeReader {
       case 'message':
         return;
     }
+  }
+
+  /** Whether rows that were read when an interrupted snapshot went on may show the open transaction. */
+  private mayBeRead({ schema, table }: TupleTable): boolean {
+    const { resumed, transaction } = this;
+    if (!resumed || !transaction || transaction.finalLsn >= (parseLsn(resumed.upTo) ?? 0n)) return false;
+    return resumed.tables.includes(`${schema}.${table}`) && sees(resumed.pgSnapshot, transaction.xid);
+  }
+
+  /** Rows of truncated tables are removed, whatever they show: what follows has to bring them back. */
+  private forgetRows({ oids }: Truncate): Resumed | undefined {
+    const truncated = this.context.tables.filter(({ oid }) => oids.includes(oid));
+    const names = new Set(truncated.map(({ schema, table }) => `${schema}.${table}`));
+    this.resumed &&= { ...this.resumed, tables: this.resumed.tables.filter((name) => !names.has(name)) };
+    return this.resumed;
   }
 
   private truncation(message: Truncate, lsn: Lsn): AppendRecord[] {

@@ -3,6 +3,7 @@ import { ContentUnavailable } from '../../runtime/errors.ts';
 import type { Carried, Document, DocumentChange, Tombstone } from '../../schemas/document.ts';
 import { decodeDocumentChange } from '../../schemas/documents-codec.ts';
 import type { DocumentId } from '../../schemas/ids.ts';
+import { sees } from '../../schemas/pg-snapshot.ts';
 import { DOCUMENTS_TOPIC } from '../../schemas/topics.ts';
 import { snapshotVersion, type SourceVersion } from '../../schemas/version.ts';
 import type { DeadLetters } from '../dead-letters.ts';
@@ -71,9 +72,26 @@ export class EarlierVersions {
     return (this.#last.get(id)?.version ?? -1n) >= version;
   }
 
+  /** Whether the document is a row that was read after the transaction, so that it shows all changes up to this one. */
+  shows(id: DocumentId, version: SourceVersion, xid: number | undefined): boolean {
+    const last = this.#last.get(id);
+    if (xid === undefined || last?.kind !== 'document' || last.pgSnapshot === undefined) return false;
+    return last.version === snapshotVersion(version) && sees(last.pgSnapshot, xid);
+  }
+
+  /** Whether the document is known in the epoch of the version. One that is not was not there when the tables were read. */
+  isOfEpoch(id: DocumentId, version: SourceVersion): boolean {
+    return (this.#last.get(id)?.version ?? -1n) >= snapshotVersion(version);
+  }
+
   /** Whether the delete half of a key change has come: then its content is here, or never will be. */
-  hasFirstHalf({ from, to, version }: KeyChange): boolean {
-    return this.#carried.has(carriedKey(to, version)) || this.reaches(from, version) || this.reaches(to, version);
+  hasFirstHalf({ from, to, version }: KeyChange, xid: number | undefined): boolean {
+    return (
+      this.#carried.has(carriedKey(to, version)) ||
+      this.reaches(from, version) ||
+      this.reaches(to, version) ||
+      this.shows(from, version, xid)
+    );
   }
 
   /** What the delete half of a key change hands on; undefined when there is nothing that the new document may take. */
@@ -94,26 +112,16 @@ export class EarlierVersions {
   contentBefore(id: DocumentId, version: SourceVersion, keyChange: KeyChange | undefined): Document {
     const found = keyChange
       ? (this.#carried.get(carriedKey(id, version)) ??
-        this.#readAfterRename(id, version) ??
         new ContentUnavailable('The text of a renamed document was left out, and its former id is not known.'))
       : this.#before(id, version);
     if (found instanceof Error) throw found;
     return found;
   }
 
-  /**
-   * The document as a snapshot has read it under its new id already: the rename committed between the begin of the stream and the
-   * snapshot. A row that had the id before would have left a tombstone by now.
-   */
-  #readAfterRename(id: DocumentId, version: SourceVersion): Document | undefined {
-    const last = this.#last.get(id);
-    const isRow = last?.kind === 'document' && last.version === snapshotVersion(version);
-    return isRow ? last : undefined;
-  }
-
   #before(id: DocumentId, version: SourceVersion): Document | ContentUnavailable {
     const last = this.#last.get(id);
-    if (last?.kind !== 'document' || last.version >= version)
+    // A version of an older epoch says nothing of the row as this one found it.
+    if (last?.kind !== 'document' || last.version >= version || !this.isOfEpoch(id, version))
       return new ContentUnavailable('A TOASTed column was left out and no earlier version of the document is known.');
     const parked = this.#parked.get(id)?.some((between) => between > last.version && between < version);
     if (parked)

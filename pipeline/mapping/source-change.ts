@@ -24,6 +24,10 @@ export interface RowChange extends ChangePlace {
   readonly after: Row | null;
   /** The key change that the record is one half of. */
   readonly keyChange: KeyChange | undefined;
+  /** Of a row: what it shows that comes behind it, where that is not nothing. */
+  readonly pgSnapshot?: string;
+  /** Of a change that a row may show already: the number of its transaction. */
+  readonly xidToCheck?: number;
 }
 
 /** A TRUNCATE: every row of a table below the version is gone. */
@@ -53,6 +57,7 @@ export function ownChange(record: LogRecord, envelope: Envelope): RowChange {
   if (envelope.op !== 'd' && !envelope.after)
     throw new RecordUnreadable(`/after is null in a change of kind ${envelope.op}.`);
   const id = record.key as DocumentId;
+  const { pgSnapshot, mayBeRead, txId } = envelope.source;
   const otherId = (row: Row): DocumentId => documentId({ ...key, key: Object.values(row).map(columnText) });
   return {
     kind: 'row',
@@ -63,6 +68,8 @@ export function ownChange(record: LogRecord, envelope: Envelope): RowChange {
     committedAt: envelope.source.ts_ms,
     after: envelope.op === 'd' ? null : envelope.after,
     keyChange: keyChangeOf(record, id, version, otherId),
+    ...(pgSnapshot !== undefined && { pgSnapshot }),
+    ...(mayBeRead && txId !== undefined && { xidToCheck: txId }),
   };
 }
 

@@ -9,6 +9,7 @@ import { createMetrics } from '../../runtime/metrics.ts';
 import { NEW_KEY_HEADER, OLD_KEY_HEADER, UNAVAILABLE } from '../../schemas/envelope.ts';
 import { aChange, aDocument, aRecord, ARTICLES, articleId, never, version } from '../../test/support/builders.ts';
 import { deadLettersIn, type DeadLetters } from '../dead-letters.ts';
+import type { DocumentChange } from '../../schemas/document.ts';
 import { DOCUMENTS_TOPIC } from '../../schemas/topics.ts';
 import { carriedKey, documentsRecord } from '../records.ts';
 import { pipelineTopics } from '../topics.ts';
@@ -42,6 +43,12 @@ function decode(...records: LogRecord[]): Promise<readonly Verdict<DecodedChange
     maxDocumentBytes: 30_000,
     clock: systemClock,
   }).run(records, never);
+}
+
+function emitted(verdict: Verdict<DecodedChange> | undefined): DocumentChange {
+  const [first] = verdict?.kind === 'emit' ? verdict.values : [];
+  if (!first) throw new Error('nothing was emitted');
+  return first.change;
 }
 
 /** The only change of the only verdict. */
@@ -141,6 +148,57 @@ describe('decode-change', () => {
       aChange({ lsn: 9, row: { ...row, body: UNAVAILABLE } }),
     );
     expect(verdicts[1]).toMatchObject({ values: [{ change: { parts: [{ text: 'Newest text.' }] } }] });
+  });
+
+  test('an unchanged body is not taken from an older epoch, whose row may have been another one', async () => {
+    await log.append([documentsRecord(aDocument({ version: version(5) }), 0)]);
+    expect(await one(aChange({ lsn: 9, epoch: 1, row: { ...row, body: UNAVAILABLE } }))).toMatchObject({
+      kind: 'reject',
+      error: { code: 'FRESHET_CONTENT_UNAVAILABLE' },
+    });
+  });
+
+  describe('a row that was read when an interrupted snapshot went on', () => {
+    const read = aChange({
+      op: 'r',
+      row: { ...row, title: 'Read', body: 'Read text.' },
+      source: { pgSnapshot: '10:20:15' },
+    });
+    const change = (lsn: number, txId: number, mayBeRead = true): LogRecord =>
+      aChange({
+        lsn,
+        row: { ...row, title: `by ${txId}`, body: UNAVAILABLE },
+        source: { txId, ...(mayBeRead && { mayBeRead }) },
+      });
+
+    test('shows changes that come behind it: they are not taken again', async () => {
+      const verdicts = await decode(
+        read,
+        change(3, 12),
+        aChange({ op: 'd', lsn: 4, source: { txId: 13, mayBeRead: true } }),
+      );
+      expect(verdicts.slice(1)).toEqual([
+        { kind: 'drop', reason: 'superseded' },
+        { kind: 'drop', reason: 'superseded' },
+      ]);
+      await log.append([documentsRecord(emitted(verdicts[0]), 0)]);
+      expect(await decode(change(3, 12))).toEqual([{ kind: 'drop', reason: 'superseded' }]);
+    });
+
+    test('takes those of transactions that still ran, and of later ones', async () => {
+      const verdicts = await decode(read, change(3, 15), change(5, 12), change(7, 20, false));
+      expect(verdicts.slice(1).map(emitted)).toMatchObject([
+        { title: 'by 15', parts: [{ text: 'Read text.' }] },
+        { title: 'by 12' }, // no row any more, but a version that a change has made
+        { title: 'by 20', parts: [{ text: 'Read text.' }] },
+      ]);
+      expect(emitted(verdicts[3])).not.toHaveProperty('pgSnapshot');
+    });
+
+    test('is not there when a change has removed it that comes later: what leaves its text out says nothing', async () => {
+      expect(await decode(change(3, 12))).toEqual([{ kind: 'drop', reason: 'superseded' }]);
+      expect(await decode(change(3, 12, false))).toMatchObject([{ error: { code: 'FRESHET_CONTENT_UNAVAILABLE' } }]);
+    });
   });
 
   test('an unchanged body is not taken from before a version that is parked', async () => {

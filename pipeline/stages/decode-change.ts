@@ -66,7 +66,9 @@ export function decodeChange(options: DecodeChangeOptions): Stage<LogRecord, Dec
   /** @throws Blocked while the first half of a key change, with the text, has yet to come through its own partition. */
   function awaitFirstHalf({ record, content, leavesOut }: Readable, index: number, earlier: EarlierVersions): void {
     if (content.kind !== 'row' || !content.keyChange || !leavesOut) return;
-    if (!earlier.hasFirstHalf(content.keyChange) && waiting.mustWait(record)) throw new Blocked(index);
+    const { id, version, keyChange, xidToCheck } = content;
+    const isThere = earlier.shows(id, version, xidToCheck) || earlier.hasFirstHalf(keyChange, xidToCheck);
+    if (!isThere && waiting.mustWait(record)) throw new Blocked(index);
     waiting.end(record);
   }
 
@@ -157,7 +159,7 @@ function lookBack(read: readonly (Readable | Error)[]): LookBack {
   const keyChanges = [];
   for (const one of read) {
     if (one instanceof Error || one.content.kind !== 'row') continue;
-    if (one.leavesOut) ids.add(one.content.id);
+    if (one.leavesOut || one.content.xidToCheck !== undefined) ids.add(one.content.id);
     if (one.content.keyChange) keyChanges.push(one.content.keyChange);
   }
   return { ids, keyChanges };
@@ -195,21 +197,24 @@ function cleared(record: LogRecord, { source, table, version, position, committe
 
 function decodeRow(
   { record, leavesOut }: Readable,
-  { id, source, version, position, committedAt, after, keyChange }: RowChange,
+  { id, source, version, position, committedAt, after, keyChange, pgSnapshot, xidToCheck }: RowChange,
   earlier: EarlierVersions,
   options: DecodeChangeOptions,
 ): readonly DocumentChange[] {
   const table = options.tables.get(record.topic);
   if (!table) throw new MappingFailed(`No mapping for the topic ${record.topic}; its table has left the config.`);
   const head = { id, source, version, position, committedAt };
-  if (earlier.reaches(id, version)) return [];
+  if (earlier.reaches(id, version) || earlier.shows(id, version, xidToCheck)) return [];
+  // The row was gone when it would have been read, by a change that comes behind this one.
+  if (xidToCheck !== undefined && leavesOut && !keyChange && !earlier.isOfEpoch(id, version)) return [];
   if (!after) {
     const carried = keyChange && earlier.toCarry(keyChange);
     return [...(carried ? [carried] : []), { kind: 'tombstone', ...head }];
   }
   const base = leavesOut ? earlier.contentBefore(id, version, keyChange) : undefined;
   const taken = keyChange && earlier.taken(keyChange);
-  return [{ kind: 'document', ...head, ...projectRow(after, table, base) }, ...(taken ? [taken] : [])];
+  const document = { ...head, ...projectRow(after, table, base), ...(pgSnapshot !== undefined && { pgSnapshot }) };
+  return [{ kind: 'document', ...document }, ...(taken ? [taken] : [])];
 }
 
 type Head = Omit<Tombstone, 'kind'>;

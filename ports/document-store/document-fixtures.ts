@@ -11,6 +11,7 @@ import type {
   ReplaceDocument,
   SearchScope,
   TouchDocument,
+  WriteOutcome,
 } from './document-store.ts';
 
 /** Builders for the tests of a document store. */
@@ -155,4 +156,9 @@ export async function visible(store: DocumentStore, scope: SearchScope, text = '
   if (JSON.stringify(byWords) !== JSON.stringify(byVector))
     throw new Error(`the legs disagree: ${JSON.stringify(byWords)} and ${JSON.stringify(byVector)}`);
   return byWords ?? [];
+}
+
+/** What became of writes, in a word each. */
+export function kinds(outcomes: readonly WriteOutcome[]): string[] {
+  return outcomes.map(({ kind }) => kind);
 }

@@ -3,31 +3,31 @@ import type { DocumentId } from '../../schemas/ids.ts';
 import type { SourceVersion } from '../../schemas/version.ts';
 import {
   aRemove,
-  aRemoveBelow,
   aReplace,
   aScope,
   aTouch,
   aVector,
   anAdvance,
   anId,
+  kinds,
   LINEAGE,
   visible,
 } from './document-fixtures.ts';
-import type { DocumentStore, DocumentWrite, WriteOutcome } from './document-store.ts';
+import type { DocumentStore, DocumentWrite } from './document-store.ts';
 import { positionsConformance } from './positions.conformance.ts';
+import { removeBelowConformance } from './remove-below.conformance.ts';
 import { searchConformance } from './search.conformance.ts';
 import { versionsConformance } from './versions.conformance.ts';
 
 /** A fresh, empty store for vectors of `DIMENSIONS`. */
 export type OpenStore = () => Promise<DocumentStore>;
 
-const kinds = (outcomes: readonly WriteOutcome[]): string[] => outcomes.map(({ kind }) => kind);
-
 /** What every document store must do. */
 export function documentStoreConformance(name: string, open: OpenStore): void {
   versionsConformance(name, open);
   searchConformance(name, open);
   positionsConformance(name, open);
+  removeBelowConformance(name, open);
 
   describe(`document store: ${name}`, () => {
     const opened: DocumentStore[] = [];
@@ -271,72 +271,6 @@ export function documentStoreConformance(name: string, open: OpenStore): void {
         const store = await fresh(half, attach(1n));
         expect(kinds(await store.write([attach(1n)]))).toEqual(['stale']);
         expect(await store.progress()).toMatchObject({ passagesWithVector: 2 });
-      });
-    });
-
-    describe('remove-below', () => {
-      it('removes every document of the table below the version, and no other', async () => {
-        const store = await fresh(
-          aReplace({ id: anId('old'), version: 5n }),
-          aReplace({ id: anId('new'), version: 10n }),
-          aReplace({ id: anId('old', 'public.articles2'), version: 5n }),
-          aReplace({ id: anId('old', 'public.articles', 'crm'), version: 5n }),
-          aRemoveBelow(10n),
-        );
-        const left = await store.list({ limit: 10 });
-        expect(left.map(({ id }) => id)).toEqual([
-          anId('old', 'public.articles', 'crm'),
-          anId('new'),
-          anId('old', 'public.articles2'),
-        ]);
-      });
-
-      it('refuses what arrives later below it', async () => {
-        const store = await fresh(aRemoveBelow(10n));
-        const late = aReplace({ version: 9n });
-        expect(await store.write([late, aRemove(anId('1'), 9n), aReplace({ version: 10n })])).toEqual([
-          { kind: 'stale', version: 10n },
-          { kind: 'stale', version: 10n },
-          { kind: 'applied' },
-        ]);
-      });
-
-      it('takes effect when it has come through every lane', async () => {
-        const store = await fresh(aReplace({ version: 5n }));
-        const through = (lane: string) => aRemoveBelow(10n, { lane, lanes: 2 });
-        await store.write([through('lane/0'), through('lane/0')]);
-        expect(await visible(store, aScope())).toEqual(['1']);
-        await store.write([through('lane/1')]);
-        expect(await visible(store, aScope())).toEqual([]);
-      });
-
-      it('hides no document that stands above it, not even until its newer version can be searched', async () => {
-        const store = await fresh(aReplace({ version: 5n }));
-        await store.write([anAdvance('0/30')]); // which can be searched now
-        await store.write([aReplace({ version: 10n })]);
-        const removing = { isOver: false };
-        const removed = store.write([aRemoveBelow(10n)]).finally(() => (removing.isOver = true));
-        const seen = new Set<unknown>();
-        while (!removing.isOver) {
-          const [found] = await store.read([anId('1')], { asSearched: true });
-          seen.add(found?.version);
-        }
-        await removed;
-        expect(seen).not.toContain(undefined);
-        expect(await store.read([anId('1')], { asSearched: true })).toMatchObject([{ version: 10n }]);
-      });
-
-      it('is stale when the table has had it, and never goes down', async () => {
-        const store = await fresh(aRemoveBelow(10n));
-        expect(kinds(await store.write([aRemoveBelow(10n), aRemoveBelow(3n)]))).toEqual(['stale', 'stale']);
-        expect(kinds(await store.write([aReplace({ version: 9n })]))).toEqual(['stale']);
-      });
-
-      it('goes through more documents than one transaction removes', async () => {
-        const store = await fresh(...Array.from({ length: 700 }, (_, i) => aReplace({ id: anId(String(i)) })));
-        await store.write([aRemoveBelow(2n), aReplace({ id: anId('0'), version: 2n })]);
-        expect(await visible(store, aScope())).toEqual(['0']);
-        expect(await store.progress()).toMatchObject({ passages: 1, sources: { helpdesk: { documents: 1 } } });
       });
     });
 

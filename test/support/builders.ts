@@ -50,6 +50,7 @@ export interface EnvelopeOptions {
   readonly epoch?: number;
   readonly row?: Row | null;
   readonly headers?: Readonly<Record<string, string>>;
+  readonly source?: Partial<Envelope['source']>;
 }
 
 let nextOffset = 0n;
@@ -62,6 +63,7 @@ export function aChange({
   epoch = 0,
   row = { id: key, title: 'Returns', body: 'Thirty days.' },
   headers = {},
+  source = {},
 }: EnvelopeOptions = {}): LogRecord {
   const position = formatLsn(BigInt(lsn) as Lsn);
   const envelope: Envelope = {
@@ -78,6 +80,7 @@ export function aChange({
       ts_ms: 1_700_000_000_000,
       snapshot: 'false',
       epoch,
+      ...source,
     },
     ts_ms: 1_700_000_000_000,
   };

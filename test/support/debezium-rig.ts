@@ -34,7 +34,12 @@ export interface DebeziumRig extends AsyncDisposable {
   /** Every record of the source's topics so far, partition by partition. */
   records(): Promise<readonly LogRecord[]>;
   /** What the pipeline makes of the records: verdicts that park are errors, by code. */
-  decoded(): Promise<{ readonly changes: readonly DocumentChange[]; readonly parked: readonly string[] }>;
+  decoded(): Promise<{
+    readonly changes: readonly DocumentChange[];
+    readonly parked: readonly string[];
+    /** Through which partitions the versions of each document came. */
+    readonly partitions: ReadonlyMap<string, ReadonlySet<number>>;
+  }>;
   /** The documents that an index would hold. */
   documents(): Promise<ReadonlyMap<string, Document>>;
   /** Resolves once every lane has a watermark at or beyond the position, in the epoch or a later one. */
@@ -111,7 +116,13 @@ export async function debeziumRig(
       const deadLetters = deadLettersIn({ log, clock: systemClock, logger: silentLogger, metrics });
       const stage = decodeChange({ tables, log, deadLetters, maxDocumentBytes: 50_000_000, clock: systemClock });
       const { records, verdicts } = await runAsRead(stage, await rig.records());
+      const partitions = new Map<string, Set<number>>();
+      for (const verdict of verdicts)
+        for (const { change, partition } of verdict.kind === 'emit' ? verdict.values : [])
+          if (change.kind === 'document')
+            partitions.set(change.id, (partitions.get(change.id) ?? new Set()).add(partition));
       return {
+        partitions,
         changes: verdicts.flatMap((one) => (one.kind === 'emit' ? one.values.map(({ change }) => change) : [])),
         parked: verdicts.flatMap((one, index) =>
           one.kind === 'reject' ? [`${placeOf(records[index])} ${one.error.code}: ${one.error.message}`] : [],
@@ -160,6 +171,12 @@ export async function debeziumRig(
   const topics = [...pipelineTopics(partitions, 3_600_000), ...tableTopicSpecs(rig.config, partitions)];
   // A busy broker may not know yet what it has just made.
   await log.createTopics(topics).catch(() => log.createTopics(topics));
+  // Nor, of many, who leads them.
+  for (let isKnown = false; !isKnown;)
+    isKnown = await log.describe(topics.map(({ name }) => name)).then(
+      () => true,
+      () => false,
+    );
   return rig;
 }
 

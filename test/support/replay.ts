@@ -5,17 +5,21 @@ import { documentId, type DocumentId } from '../../schemas/ids.ts';
 import { parseLsn } from '../../schemas/lsn.ts';
 import type { Marker, RemoveBelow } from '../../schemas/marker.ts';
 import { CONNECTOR_STATE_TOPIC } from '../../schemas/topics.ts';
+import { sees } from '../../schemas/pg-snapshot.ts';
 import { parseVersion, sourceVersion } from '../../schemas/version.ts';
 
 interface Entry {
   readonly version: bigint;
   /** undefined: deleted */
   readonly row: Row | undefined;
+  /** What a row that was read shows of what comes behind it. */
+  readonly pgSnapshot?: string | undefined;
 }
 
 /**
  * What the records of a log say the tables hold, by the rule that the whole product lives by: the higher version wins, a
- * deletion is a version too, a range tombstone refuses what is below it, and an unchanged TOASTed value is carried over.
+ * deletion is a version too, a range tombstone refuses what is below it, an unchanged TOASTed value is carried over, and what a row
+ * shows already is not taken again.
  */
 export function replay(records: readonly LogRecord[]): Map<DocumentId, Row> {
   const entries = new Map<string, Entry>();
@@ -59,10 +63,14 @@ function applyEnvelope(
   const before = entries.get(record.key);
   if (version < (floors.get(`${source.schema}.${source.table}`) ?? 0n)) return;
   if (before && before.version >= version) return;
+  if (source.mayBeRead && before?.pgSnapshot !== undefined && sees(before.pgSnapshot, source.txId ?? 0)) return;
   const formerKey = record.headers[OLD_KEY_HEADER];
   const former = formerKey === undefined ? before : entries.get(idOf(source, JSON.parse(formerKey) as Row));
   const row = op === 'd' || !after ? undefined : carryOver(after, former?.row ?? lastRows.get(former ?? {}));
-  const entry = { version, row };
+  const isOfEpoch = before !== undefined && before.version >= sourceVersion(source.epoch, 0n);
+  if (source.mayBeRead && formerKey === undefined && !isOfEpoch && Object.values(after ?? {}).includes(UNAVAILABLE))
+    return;
+  const entry = { version, row, pgSnapshot: source.pgSnapshot };
   if (!row && before?.row) lastRows.set(entry, before.row);
   entries.set(record.key, entry);
 }
