@@ -22,7 +22,7 @@ import { Coalesced } from './elasticsearch/coalesced.ts';
 import { Connection, openClient, sendBy, type ConnectionOptions, type Send } from './elasticsearch/connection.ts';
 import { countBySource, type Counts } from './elasticsearch/counts.ts';
 import { idOf, type OneDocumentWrite } from './elasticsearch/decide-writes.ts';
-import { effectiveFloors, type EffectiveFloors, type FloorsState } from './elasticsearch/floors.ts';
+import { effectiveFloors, highestFloors, type EffectiveFloors, type FloorsState } from './elasticsearch/floors.ts';
 import { aliasedGeneration, Generation, type IndexHealth } from './elasticsearch/generation.ts';
 import { Positions } from './elasticsearch/positions.ts';
 import { DocumentReads } from './elasticsearch/read-documents.ts';
@@ -113,9 +113,10 @@ export class ElasticsearchDocumentStore implements DocumentStore {
     const marks = markMaker(random);
     const { signal } = this.#closing;
     this.#records = new StateRecords(this.#connection, index, marks);
-    this.#reads = new DocumentReads(this.#connection, index);
+    const seen = (floors: EffectiveFloors): void => this.#keepFloors(floors);
+    this.#reads = new DocumentReads(this.#connection, index, seen);
     this.#refresher = new Refresher(this.#connection, { index, intervalMs: this.#options.refreshIntervalMs }, signal);
-    const read = readForWrite(this.#connection, index, (floors) => this.#keepFloors(floors));
+    const read = readForWrite(this.#connection, index, seen);
     const { dimensions, maxBulkBytes } = this.#options;
     this.#writer = new DocumentWriter(this.#connection, read, marks, {
       index,
@@ -175,7 +176,7 @@ export class ElasticsearchDocumentStore implements DocumentStore {
       else if (run.kind === 'advances') outcomes.push(...(await this.#advance(run.writes, signal)));
       else {
         outcomes.push(await this.#sweep.removeBelow(run.write, signal));
-        this.#floors = undefined;
+        this.#floors &&= { ...this.#floors, readAtMs: Number.NEGATIVE_INFINITY };
       }
     }
     this.#counts = undefined;
@@ -266,8 +267,11 @@ export class ElasticsearchDocumentStore implements DocumentStore {
     return floors;
   }
 
+  /** A read that was overtaken by a younger one does not make it undone. */
   #keepFloors(floors: EffectiveFloors): void {
-    this.#floors = { floors, readAtMs: this.#connection.clock.monotonicMs() };
+    const known = this.#floors?.floors;
+    const kept = known ? highestFloors(known, floors) : floors;
+    this.#floors = { floors: kept, readAtMs: this.#connection.clock.monotonicMs() };
   }
 }
 

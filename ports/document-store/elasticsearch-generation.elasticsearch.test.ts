@@ -3,7 +3,7 @@ import { systemClock, systemRandom } from '../../runtime/clock.ts';
 import { InvalidConfig, ModelMismatch, StorageFailed, StoreUnavailable } from '../../runtime/errors.ts';
 import { silentLogger } from '../../runtime/logger.ts';
 import type { DocumentId } from '../../schemas/ids.ts';
-import { aRemove, aReplace, anId } from './document-fixtures.ts';
+import { aRemove, aRemoveBelow, aReplace, aScope, anAdvance, anId, visible } from './document-fixtures.ts';
 import { currentElasticsearchGeneration } from './elasticsearch-document-store.ts';
 import { ImpatientClock, TestGenerations } from './elasticsearch-fixtures.ts';
 
@@ -18,6 +18,18 @@ describe('a generation', () => {
     expect((await stores[3]!.read([anId('1')]))[0]?.version).toBe(1n);
     await stores[1]!.setup();
     for (const store of stores) await store[Symbol.asyncDispose]();
+  });
+
+  it('hides in searches what it has hidden from a reader, who knows of a range tombstone before it is searchable', async () => {
+    const { generation } = generations.options();
+    const refreshIntervalMs = 60_000; // Elasticsearch does nothing by itself meanwhile
+    await using writer = await generations.open({ generation, refreshIntervalMs });
+    await using reader = await generations.open({ generation, refreshIntervalMs });
+    await writer.write([aReplace(), anAdvance('0/30')]);
+    expect(await visible(reader, aScope())).toEqual(['1']);
+    await writer.write([aRemoveBelow(10n)]);
+    expect(await reader.read([anId('1')], { asSearched: true })).toEqual([undefined]);
+    expect(await visible(reader, aScope())).toEqual([]);
   });
 
   it('of another model is refused', async () => {

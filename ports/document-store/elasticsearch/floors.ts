@@ -46,6 +46,13 @@ export function effectiveFloors(state: FloorsState | undefined): EffectiveFloors
   );
 }
 
+/** The higher one for each table: they never go down. */
+export function highestFloors(a: EffectiveFloors, b: EffectiveFloors): EffectiveFloors {
+  const highest = new Map(a);
+  for (const [table, floor] of b) if (floor > (highest.get(table) ?? -1n)) highest.set(table, floor);
+  return highest;
+}
+
 /** What became of one lane's word for a range tombstone. */
 export type FloorAnswer = 'effective' | 'waiting' | 'stale';
 

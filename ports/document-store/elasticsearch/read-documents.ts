@@ -34,10 +34,13 @@ export interface SortedPage<Source> {
 export class DocumentReads {
   readonly #connection: Connection;
   readonly #index: string;
+  readonly #seen: (floors: EffectiveFloors) => void;
 
-  constructor(connection: Connection, index: string) {
+  /** @param seen hears of the range tombstones that a read has met: what it has hidden must not be found by the next search */
+  constructor(connection: Connection, index: string, seen: (floors: EffectiveFloors) => void) {
     this.#connection = connection;
     this.#index = index;
+    this.#seen = seen;
   }
 
   /** Documents by id, as durable unless they are wanted as searched, in the order asked; undefined for unknown ones and for what lies below a range tombstone. */
@@ -74,6 +77,7 @@ export class DocumentReads {
       ? [...(await get(named.map(storedId), { ...query, realtime: false })), ...(await get([FLOORS_ID], {}))]
       : await get([...named.map(storedId), FLOORS_ID], query);
     const floors = effectiveFloors(parseState<FloorsState>(docs.at(-1)));
+    this.#seen(floors);
     const found = new Map(
       docs.slice(0, -1).flatMap(({ _source: body }) => {
         if (!body || BigInt(body.version) < (floors.get(tableKeyOf(body.id) ?? '') ?? 0n)) return [];
