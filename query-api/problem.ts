@@ -20,6 +20,15 @@ export const Problem = Type.Object(
 );
 export type Problem = Type.Static<typeof Problem>;
 
+/**
+ * What to tell of a failure: an abort says nothing by itself, the reason for which the caller's request was ended does. Undefined reasons and
+ * those that are not ours, like a caller that has gone, leave the failure as it is.
+ */
+export function toldOf(thrown: unknown, gone: AbortSignal): unknown {
+  const isOurs = gone.aborted && gone.reason instanceof FreshetError;
+  return isOurs && !(thrown instanceof FreshetError) ? gone.reason : thrown;
+}
+
 export const PROBLEM_TYPE = 'application/problem+json';
 
 const TITLES: Readonly<Record<number, string>> = {

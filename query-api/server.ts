@@ -13,7 +13,7 @@ import { parseStrictJson } from '../runtime/strict-json.ts';
 import type { OperationsDeps, QueryApiDeps, RouteGroup } from './deps.ts';
 import { createIdentify, type Identify } from './identity.ts';
 import { OPENAPI } from './openapi.ts';
-import { PROBLEM_TYPE, toProblem } from './problem.ts';
+import { PROBLEM_TYPE, toldOf, toProblem } from './problem.ts';
 import { addRequestContext, newTraceId } from './request-context.ts';
 import { answerRoutes } from './routes/answer.ts';
 import { consoleRoutes } from './routes/console.ts';
@@ -123,10 +123,7 @@ function acceptStrictJson(app: FastifyInstance): void {
 
 function replyWithProblems(app: FastifyInstance, { logger }: OperationsDeps): void {
   app.setErrorHandler((thrown: Error, request, reply) => {
-    // An abort tells nothing by itself; when the server stops, its reason does.
-    const isStopped =
-      !(thrown instanceof FreshetError) && request.gone.aborted && request.gone.reason instanceof FreshetError;
-    const error: unknown = isStopped ? request.gone.reason : thrown;
+    const error = toldOf(thrown, request.gone);
     const problem = toProblem(error, request.traceId);
     const isOurs =
       problem.status === 500 || (problem.status > 500 && error instanceof FreshetError && error.fate === 'fatal');

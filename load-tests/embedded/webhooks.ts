@@ -1,16 +1,14 @@
 import { writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { Agent } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pagesOf } from '../../ports/log/partitions.ts';
+import type { Log } from '../../ports/log/log.ts';
 import { openSqliteLog } from '../../ports/log/sqlite-log.ts';
 import { systemClock } from '../../runtime/clock.ts';
-import { hookTopic } from '../../schemas/topics.ts';
 import { SOURCE } from '../corpus.ts';
-import { CHARACTERS, CONNECTIONS, deliver, post, signed, SIGNATURE } from '../hook-deliveries.ts';
-import { Figures, load, onLanes, quantile, type Scenario } from '../measure.ts';
-import { startPlainServer, startProcess, type RoleProcess } from '../processes.ts';
+import { measureReceiver, NOTES, SIGNATURE } from '../hook-deliveries.ts';
+import { Figures, type Scenario } from '../measure.ts';
+import { startPlainServer, startProcess } from '../processes.ts';
 
 export const webhooks: Scenario = {
   name: 'webhooks',
@@ -26,68 +24,16 @@ export const webhooks: Scenario = {
     const config = { logLevel: 'warn', server: { port: 0 }, embedder: { kind: 'hash' }, sources };
     writeFileSync(configFile, JSON.stringify(config));
     const hooks = startProcess(configFile, 'connectors', { dataDir: folder, node: [] });
+    const withLog = async <T>(read: (log: Log) => Promise<T>): Promise<T> => {
+      await using log = openSqliteLog({ path: join(folder, 'log', 'log.db'), clock: systemClock });
+      return await read(log);
+    };
     try {
-      const receiver = `${await hooks.address}/v1/hooks/${SOURCE}`;
-      for (let round = 0; round < rounds; round++) {
-        const [before, after] = [plain.cpuSeconds, hooks.cpuSeconds];
-        // There and back again, so that neither has the warmer machine.
-        const runs: (Awaited<ReturnType<typeof deliver>> & { readonly url: string })[] = [];
-        for (const url of [plain.url, receiver, receiver, plain.url])
-          runs.push({ url, ...(await deliver(url, signed(count / 2))) });
-        const of = (url: string) => runs.filter((run) => run.url === url);
-        const rate = (url: string): number => count / of(url).reduce((sum, { seconds }) => sum + seconds, 0);
-        const ms = of(receiver).flatMap((run) => run.ms);
-        const cpuOf = (end: number, start: number): number => (1e6 * (end - start)) / count;
-        figures.add('plain Fastify', 'requests/s', rate(plain.url));
-        figures.add('webhooks', 'requests/s', rate(receiver));
-        figures.add('webhooks / plain', 'ratio', rate(receiver) / rate(plain.url), { atLeast: 0.75, from: 'G17' });
-        figures.add('webhook, p50', 'ms', quantile(ms, 0.5));
-        figures.add('webhook, p99', 'ms', quantile(ms, 0.99), { atMost: 10, from: 'G17' });
-        figures.add('CPU of plain', 'ms per 1,000 requests', cpuOf(plain.cpuSeconds, before));
-        figures.add('CPU of webhooks', 'ms per 1,000 requests', cpuOf(hooks.cpuSeconds, after));
-        say(`plain ${rate(plain.url).toFixed(0)}, webhooks ${rate(receiver).toFixed(0)} requests/s`);
-      }
-      const lost = await lostByKill(folder, hooks, receiver, count);
-      figures.add('accepted and lost by kill -9', 'events', lost, { atMost: 0, from: 'G17' });
-      figures.add('load average', '', load());
+      await measureReceiver(figures, { plain, hooks, withLog, rounds, count, say });
     } finally {
       await hooks.kill();
       await rm(folder, { recursive: true, force: true });
     }
-    return {
-      figures: figures.all,
-      notes: [
-        `${CONNECTIONS} connections in a closed loop, ${CHARACTERS} characters in each event, bodies signed before the clock runs. The process has the role connectors only. The client is the bench itself, on the same cores, and costs more than either server: the ratio flatters, the CPU of each does not.`,
-        'At the end the receiver is killed under load; every event that it had accepted must be in the log.',
-        'A burst above capacity is not driven here: `connectors/webhook/webhook-routes.test.ts` shows the 429.',
-      ],
-    };
+    return { figures: figures.all, notes: [...NOTES, 'The process has the role connectors only.'] };
   },
 };
-
-/** Kills the receiver in the middle of deliveries. @returns how many of those that it had accepted are not in the log */
-async function lostByKill(dataDir: string, hooks: RoleProcess, url: string, count: number): Promise<number> {
-  const deliveries = signed(count);
-  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
-  const missing = new Set<string>();
-  let accepted = 0;
-  await onLanes(CONNECTIONS, count, async (n) => {
-    const one = deliveries[n];
-    if (!one) return;
-    await post(url, one, agent).then(
-      () => void (missing.add(one.id), accepted++),
-      () => undefined, // not accepted: the sender would come again
-    );
-    if (accepted === Math.floor(count / 2)) void hooks.kill('SIGKILL');
-  });
-  agent.destroy();
-  const topic = hookTopic(SOURCE);
-  await using log = openSqliteLog({ path: join(dataDir, 'log', 'log.db'), clock: systemClock });
-  for (const { partition, earliest, next } of await log.describe([topic]))
-    for await (const records of pagesOf(log, { topic, partition, offset: earliest }, next, 5_000))
-      for (const { value } of records) {
-        const [id] = (value && /msg_[0-9a-f-]{36}/.exec(Buffer.from(value).toString())) ?? [];
-        if (id !== undefined) missing.delete(id);
-      }
-  return missing.size;
-}

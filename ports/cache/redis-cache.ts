@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import type { Clock, Random } from '../../runtime/clock.ts';
+import { eventLoopTurn, type Clock, type Random } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { retryDelayMs } from '../../runtime/retry.ts';
 import type { Cache } from './cache.ts';
@@ -179,7 +179,7 @@ class RedisCache implements Cache {
     const stop = signal ? AbortSignal.any([timer.signal, signal]) : timer.signal;
     const late = clock.sleep(timeoutMs, stop).then(async () => {
       // After a long pause of this process the timer comes before the answer that has been lying in the socket: read that first.
-      await new Promise(setImmediate);
+      await eventLoopTurn();
       throw new Error(`no answer within ${timeoutMs} ms`);
     });
     try {

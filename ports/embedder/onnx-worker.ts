@@ -1,5 +1,6 @@
 // The thread in which the model runs: one text at a time, queries before passages. onnxruntime-node runs a model in the thread
 // that asks for it, tens of ms long, so this must not be the thread that serves requests.
+import { eventLoopTurn } from '../../runtime/clock.ts';
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -106,7 +107,7 @@ async function work(): Promise<void> {
       reply({ kind: 'failed', id: next.id, reason: 'model-failed', message: messageOf(error) });
     }
     // Lets a query that came in meanwhile be queued before the next passage is chosen.
-    await new Promise((resolve) => setImmediate(resolve));
+    await eventLoopTurn();
   }
   running = false;
   if (closing) port?.close();

@@ -1,10 +1,9 @@
 import { once } from 'node:events';
 import type { FastifyReply } from 'fastify';
 import type { Clock } from '../../runtime/clock.ts';
-import { FreshetError } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { AnswerEvent } from '../../schemas/answer.ts';
-import { toProblem } from '../problem.ts';
+import { toldOf, toProblem } from '../problem.ts';
 
 /** A silent connection is cut by proxies after 30 to 60 s, ms. */
 const HEARTBEAT_MS = 15_000;
@@ -41,8 +40,7 @@ export async function streamEvents(
       if (!raw.write(format(next.value))) await once(raw, 'drain', { signal: gone });
     }
   } catch (thrown) {
-    const error: unknown = gone.aborted && gone.reason instanceof FreshetError ? gone.reason : thrown;
-    const { code, title, detail, status } = toProblem(error, traceId);
+    const { code, title, detail, status } = toProblem(toldOf(thrown, gone), traceId);
     if (status === 500 && !gone.aborted) logger.error('A streamed answer failed.', { error: thrown as Error, traceId });
     if (!raw.destroyed)
       raw.write(format({ event: 'error', data: { code, title, ...(detail !== undefined && { detail }) } }));

@@ -1,4 +1,4 @@
-import type { Clock } from '../../../runtime/clock.ts';
+import { eventLoopTurn, type Clock } from '../../../runtime/clock.ts';
 import { DocumentRefused, FreshetError } from '../../../runtime/errors.ts';
 import type { DocumentId } from '../../../schemas/ids.ts';
 import { parseDocumentId } from '../../../schemas/ids.ts';
@@ -80,7 +80,7 @@ export class WriteApplier {
   }
 
   async #yield(): Promise<void> {
-    if (!this.#db.isMemory) await new Promise(setImmediate);
+    if (!this.#db.isMemory) await eventLoopTurn();
   }
 
   #applySlice(slice: readonly DocumentWrite[], durability: 'durable' | 'lazy'): WriteOutcome[] {

@@ -14,6 +14,7 @@ import { VectorCodes, type Admitted, type NumberedVector } from './vector-codes.
  */
 const CANDIDATES_PER_HIT = 4;
 const MIN_CANDIDATES = 400;
+
 interface DocumentRow {
   readonly tenant: string;
   readonly is_open: bigint;
@@ -73,9 +74,9 @@ export class DenseLeg {
 
   /** Brings the codes to the state of the snapshot that this is called in; the first time it reads every vector. */
   follow(): VectorCodes {
-    const changed = this.#changes.since(this.#sequence);
     const codes = this.#codes;
-    if (!codes || !changed) return this.#load();
+    const changed = codes && this.#changes.since(this.#sequence);
+    if (!changed) return this.#load();
     for (const document of changed.documents) {
       const row = this.#document.get(document);
       if (row) codes.set(Number(document), audienceOf(row), this.#vectors.all(document).map(numbered));

@@ -86,13 +86,14 @@ export class VectorCodes {
   /** The `count` passages whose vectors are probably nearest to a vector, or all that there are; in no order. */
   nearest(vector: Float32Array, { openTo, documents }: Admitted, count: number): readonly number[] {
     const { slots, distances, found } = this.#scan(vector, openTo, documents);
+    if (found <= count) return Array.from(slots.subarray(0, found), (slot) => this.#passages[slot] ?? 0);
     const cutoff = cutoffOf(distances.subarray(0, found), this.#words * WORD_BITS, WIDER * count);
     const near: Projected[] = [];
     for (let i = 0; i < found; i++) {
       const slot = slots[i] ?? 0;
       if ((distances[i] ?? 0) <= cutoff) near.push({ slot, product: this.#project(vector, slot * this.#words) });
     }
-    if (near.length > count) near.sort((a, b) => b.product - a.product);
+    near.sort((a, b) => b.product - a.product);
     return near.slice(0, count).map(({ slot }) => this.#passages[slot] ?? 0);
   }
 

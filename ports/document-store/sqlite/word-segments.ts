@@ -1,4 +1,4 @@
-import type { Clock } from '../../../runtime/clock.ts';
+import { eventLoopTurn, type Clock } from '../../../runtime/clock.ts';
 import type { Sqlite, Statement } from '../../sqlite.ts';
 import { whenFree } from '../../when-free.ts';
 
@@ -25,7 +25,7 @@ export class WordSegments {
     for (let pages = -STEP_PAGES; ; pages = STEP_PAGES) {
       signal?.throwIfAborted();
       if ((await this.#step(pages)) < 2n) break;
-      if (!this.#db.isMemory) await new Promise(setImmediate);
+      if (!this.#db.isMemory) await eventLoopTurn();
     }
     this.#db.checkpoint();
   }

@@ -1,4 +1,4 @@
-import type { Clock } from '../../../runtime/clock.ts';
+import { eventLoopTurn, type Clock } from '../../../runtime/clock.ts';
 import { RecordsLost, type FreshetError } from '../../../runtime/errors.ts';
 import type { CommitOffset, LogReader, LogRecord, PartitionPlace, RecordPlace, Subscription } from '../log.ts';
 import type { FetchedPartition } from './decode-records.ts';
@@ -67,7 +67,7 @@ export class KafkaLogReader implements LogReader, MemberListener {
         if (batch.records.length === 0) {
           await this.#changed(signal);
           // All partitions of one reply come within one turn of the event loop; the batch is shared among them.
-          await new Promise(setImmediate);
+          await eventLoopTurn();
           continue;
         }
         this.#inHand = new Set(batch.records.map(placeName));

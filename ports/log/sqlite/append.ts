@@ -1,4 +1,4 @@
-import type { Clock } from '../../../runtime/clock.ts';
+import { eventLoopTurn, type Clock } from '../../../runtime/clock.ts';
 import { LogUnavailable, RecordTooLarge } from '../../../runtime/errors.ts';
 import type { Sqlite, Statement } from '../../sqlite.ts';
 import type { AppendRecord, Offset, RecordPlace } from '../log.ts';
@@ -106,7 +106,7 @@ export class Appender {
     while (this.#waiting.length > 0) {
       // A macrotask lets every request of this turn join. In memory there is no fsync to share, and a simulation stays on microtasks.
       if (this.#db.isMemory) await Promise.resolve();
-      else await new Promise(setImmediate);
+      else await eventLoopTurn();
       await this.#appendGroup(this.#takeGroup());
     }
     this.#draining = undefined;

@@ -1,4 +1,4 @@
-import type { Clock } from '../../../runtime/clock.ts';
+import { eventLoopTurn, type Clock } from '../../../runtime/clock.ts';
 import type { Sqlite, Statement } from '../../sqlite.ts';
 import { whenFree } from '../../when-free.ts';
 import { OFFSET_BITS, offsetOf, partitionOf, recordId, type PartitionNumber } from './schema.ts';
@@ -109,7 +109,7 @@ export class Maintenance {
       const done = await whenFree(this.#clock, () => this.#db.transaction(() => slice(from), 'lazy'));
       removed += done.removed;
       cursor = done.cursor;
-      if (cursor !== undefined && !this.#db.isMemory) await new Promise(setImmediate);
+      if (cursor !== undefined && !this.#db.isMemory) await eventLoopTurn();
     }
     return removed;
   }
