@@ -12,6 +12,8 @@ export type ResyncReason =
   | 'tables-added'
   | 'columns-added'
   | 'key-changed'
+  /** Rows and their changes would stand in different partitions, and a change could be read before the version that it leaves out. */
+  | 'partitions-added'
   /** The database no longer has the place in its log from which the stream would go on. */
   | 'log-lost'
   /** Kafka Connect does not know how far the stream is. */

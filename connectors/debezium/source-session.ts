@@ -92,9 +92,7 @@ export class SourceSession {
     const inspection = await this.#database.inspect(before, signal);
     await this.#writeLayout(inspection.tables, signal);
     const asked = (await isResyncAsked(log, config.name, signal)) ? 'records-lost' : undefined;
-    const interrupted =
-      before?.phase === 'snapshot' && this.#database.leavesColumnsOut ? 'snapshot-interrupted' : undefined;
-    const found = before?.phase === 'starting' ? undefined : (inspection.resync ?? interrupted);
+    const found = before?.phase === 'starting' ? undefined : (inspection.resync ?? this.#misfit(before));
     const reason = before && (known ?? asked ?? found);
     if (reason) metrics.sourceResyncs.inc({ source: config.name, reason });
     this.#show({
@@ -106,6 +104,14 @@ export class SourceSession {
     const streaming = state.phase === 'snapshot' ? await this.#snapshot(state, signal) : state;
     await this.#removeSnapshotConnectors(undefined, signal);
     return await this.#stream(streaming, signal);
+  }
+
+  /** Why changes may not find the columns that they leave out. */
+  #misfit(before: DebeziumSourceState | undefined): ResyncReason | undefined {
+    const { partitions } = this.#options;
+    if (!before || !this.#database.leavesColumnsOut) return undefined;
+    if (before.phase === 'snapshot') return 'snapshot-interrupted';
+    return (before.partitions ?? partitions) === partitions ? undefined : 'partitions-added';
   }
 
   /**
@@ -164,6 +170,7 @@ export class SourceSession {
       epoch,
       phase: 'starting',
       instance,
+      partitions: this.#options.partitions,
     };
     await log.append([stateRecord(config.name, starting), epochRecord(config.name, epoch)], signal);
     const name = this.#streamName;

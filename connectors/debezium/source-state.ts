@@ -36,6 +36,9 @@ export const DebeziumSourceState = Type.Object({
     description: 'What was committed before this time is in the snapshot, ms since the epoch.',
   }),
   tables: Type.Array(KnownTable),
+  partitions: Type.Optional(
+    Type.Integer({ description: 'Of every source topic, while the rows of this epoch were read.' }),
+  ),
 });
 export type DebeziumSourceState = Type.Static<typeof DebeziumSourceState>;
 export type KnownTable = Type.Static<typeof KnownTable>;

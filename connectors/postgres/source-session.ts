@@ -64,7 +64,10 @@ export class SourceSession {
       : undefined;
     const reason =
       start.state &&
-      (known ?? asked ?? resyncReason(start.state, { ...start, slotName: slotName(this.options.config) }));
+      (known ??
+        asked ??
+        resyncReason(start.state, { ...start, slotName: slotName(this.options.config) }) ??
+        (isRepartitioned(start.state, this.options.partitions) ? 'partitions-added' : undefined));
     const isAnew = !start.state || reason !== undefined;
     if (reason) this.options.metrics.sourceResyncs.inc({ source: this.options.config.name, reason });
     this.show({
@@ -204,6 +207,7 @@ export class SourceSession {
       epochs: [...(before?.epochs ?? []), { epoch, fromCommitLsn }],
       snapshot: NOTHING_READ,
       tables: tables.map((table) => knownTable(table, publication)),
+      partitions: this.options.partitions,
       instance,
     };
     await log.append([stateRecord(config.name, state), epochRecord(config.name, epoch)], signal);
@@ -291,6 +295,11 @@ export class SourceSession {
       await Promise.allSettled([working, watch]);
     }
   }
+}
+
+/** In more partitions, changes of a row would come through another one than the row, and could be read before it. */
+function isRepartitioned({ partitions: before }: SourceState, partitions: number): boolean {
+  return before !== undefined && before !== partitions;
 }
 
 function knownTable(table: CapturedTable, publication: Publication): KnownTable {

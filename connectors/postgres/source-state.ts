@@ -50,6 +50,9 @@ export const SourceState = Type.Object({
   snapshot: Type.Union([SnapshotProgress, Type.Null()]),
   resumed: Type.Optional(Resumed),
   tables: Type.Array(KnownTable),
+  partitions: Type.Optional(
+    Type.Integer({ description: 'Of every source topic, while the rows of this epoch were read.' }),
+  ),
   instance: Type.Integer({ description: 'Fencing number: the process with the highest one owns the source.' }),
 });
 export type SourceState = Type.Static<typeof SourceState>;

@@ -23,6 +23,8 @@ export interface SourceRig {
   readonly log: MemoryLog;
   readonly metrics: Metrics;
   config: PostgresSourceConfig;
+  /** Of every source topic, from the next start on. */
+  partitions: number;
   start(logger?: Logger): RunningConnector;
   /** Resolves once the log holds everything that is committed now. */
   caughtUp(running?: RunningConnector): Promise<void>;
@@ -46,13 +48,14 @@ export function sourceRig(
   const rig: SourceRig = {
     log,
     metrics,
+    partitions,
     config: { name: 'helpdesk', kind: 'postgres', connection: database.url, tables: [...tables], slot, ...rest },
     start(logger = silentLogger) {
       const abort = new AbortController();
       const connector = postgresConnector({
         config: rig.config,
         log,
-        partitions,
+        partitions: rig.partitions,
         clock: systemClock,
         random: () => 0.5,
         logger,

@@ -137,6 +137,7 @@ describe('records that come twice, late or elsewhere', () => {
       await systemClock.sleep(FAULT_MS);
       await pages.untilFound('mark-after-growth');
       await world.expectIntact();
+      expect(fleet.stderr()).toContain('partitions-added');
     },
     FAULT_MS + 3 * STUCK_MS + CAUGHT_UP_MS,
   );

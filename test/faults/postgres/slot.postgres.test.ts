@@ -63,6 +63,16 @@ describe('with the server of the run', () => {
     expect(await resyncs(rig)).toEqual({ 'slot-moved': 1 });
   });
 
+  test('R21: with more partitions the rows are read again, so that a change stands behind what it leaves out', async () => {
+    await whileDown(async () => {
+      rig.partitions = 5;
+      await database.sql('UPDATE notes SET n = n + 1; DELETE FROM notes WHERE id < 50');
+    });
+    expect(await resyncs(rig)).toEqual({ 'partitions-added': 1 });
+    await whileDown(() => database.sql('UPDATE notes SET n = n + 1'));
+    expect(await resyncs(rig)).toEqual({ 'partitions-added': 1 });
+  });
+
   test('R11: a publication that was dropped, or dropped and made again, is noticed', async () => {
     await whileDown(async () => {
       await database.sql('DROP PUBLICATION freshet_helpdesk');
