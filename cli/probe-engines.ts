@@ -1,6 +1,7 @@
 import { describeEngines } from '../ports/registry.ts';
 import { systemRandom } from '../runtime/clock.ts';
 import type { ResolvedConfig } from '../runtime/config/config.ts';
+import { deadline } from '../runtime/deadline.ts';
 import { FreshetError } from '../runtime/errors.ts';
 import { silentLogger } from '../runtime/logger.ts';
 import type { Finding } from './probes.ts';
@@ -18,17 +19,19 @@ export async function probeEngines(
   return Promise.all(
     describeEngines(config, parts).map(async (engine): Promise<Finding> => {
       const { name, key } = engine;
-      const limited = AbortSignal.any([signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)]);
+      const limited = deadline(clock, PROBE_TIMEOUT_MS, signal);
       try {
-        return { name, status: 'ok', message: await engine.ask(limited) };
+        return { name, status: 'ok', message: await engine.ask(limited.signal) };
       } catch (error) {
         signal.throwIfAborted();
-        const message = limited.aborted
+        const message = limited.expired()
           ? `no answer within ${PROBE_TIMEOUT_MS} ms`
           : error instanceof FreshetError
             ? error.message
             : 'it does not answer';
         return { name, status: 'fault', message, mend: `start it, or correct \`${key}\` in the config` };
+      } finally {
+        limited.end();
       }
     }),
   );

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { silentLogger } from '../../runtime/logger.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
+import { systemClock } from '../../runtime/clock.ts';
 import { ConnectClient } from './connect-client.ts';
 import { TaskWatch } from './task-watch.ts';
 
@@ -23,7 +24,7 @@ beforeEach(async () => {
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  connect = new ConnectClient(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`, ['s3cret']);
+  connect = new ConnectClient(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`, ['s3cret'], systemClock);
 });
 afterEach(async () => {
   server.closeAllConnections();

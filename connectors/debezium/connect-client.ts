@@ -1,3 +1,5 @@
+import type { Clock } from '../../runtime/clock.ts';
+import { deadline } from '../../runtime/deadline.ts';
 import { SourceMisconfigured, SourceUnavailable } from '../../runtime/errors.ts';
 import type { ConnectorProperties } from './connector-config.ts';
 
@@ -24,9 +26,11 @@ export class ConnectClient {
   readonly #base: string;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #secrets: readonly string[];
+  readonly #clock: Clock;
 
   /** @param secrets texts that must not show, should Connect repeat them in a message */
-  constructor(url: string, secrets: readonly string[]) {
+  constructor(url: string, secrets: readonly string[], clock: Clock) {
+    this.#clock = clock;
     const address = new URL(url);
     const credentials = `${decodeURIComponent(address.username)}:${decodeURIComponent(address.password)}`;
     this.#headers = {
@@ -167,11 +171,12 @@ export class ConnectClient {
   }
 
   async #request(method: string, at: string, body: unknown, signal: AbortSignal): Promise<Reply> {
+    const limit = deadline(this.#clock, REQUEST_TIMEOUT_MS, signal);
     try {
       const response = await fetch(`${this.#base}${at}`, {
         method,
         headers: this.#headers,
-        signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
+        signal: limit.signal,
         ...(body !== undefined && { body: JSON.stringify(body) }),
       });
       const text = await response.text();
@@ -179,6 +184,8 @@ export class ConnectClient {
     } catch (cause) {
       signal.throwIfAborted();
       throw new SourceUnavailable('Kafka Connect cannot be reached.', { cause });
+    } finally {
+      limit.end();
     }
   }
 

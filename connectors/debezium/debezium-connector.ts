@@ -35,7 +35,7 @@ class DebeziumConnector implements Connector {
   constructor(options: DebeziumConnectorOptions) {
     this.#options = options;
     this.source = options.config.name;
-    this.#connect = new ConnectClient(options.connectUrl, secretsOf(options));
+    this.#connect = new ConnectClient(options.connectUrl, secretsOf(options), options.clock);
   }
 
   health(): ConnectorHealth {

@@ -1,3 +1,4 @@
+import { systemClock } from '../../runtime/clock.ts';
 import { FreshetError } from '../../runtime/errors.ts';
 import { ConnectClient } from './connect-client.ts';
 import { connectorProperties } from './connector-config.ts';
@@ -65,7 +66,7 @@ async function probeConnect(
   const findings: Finding[] = [];
   try {
     const properties = connectorProperties({ config, role: 'stream', epoch: 0, keys: new Map(), brokers });
-    const connect = new ConnectClient(connectUrl, []);
+    const connect = new ConnectClient(connectUrl, [], systemClock);
     findings.push(ok('connect', `Kafka Connect ${await connect.version(signal)} answers.`));
     const name = properties['connector.class'] ?? '';
     const version = (await connect.plugins(signal)).get(name);

@@ -197,7 +197,7 @@ export class SourceSession {
       committedAt,
     };
     await log.append([stateRecord(config.name, state)], signal);
-    logger.info('The tables of the source are read.', { source: config.name, epoch, reason });
+    logger[reason ? 'warn' : 'info']('The tables of the source are read.', { source: config.name, epoch, reason });
     return rows ? await this.#readRows(state, rows, signal) : state;
   }
 

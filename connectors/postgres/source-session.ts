@@ -211,7 +211,7 @@ export class SourceSession {
       instance,
     };
     await log.append([stateRecord(config.name, state), epochRecord(config.name, epoch)], signal);
-    logger.info('The tables of the source are read.', { source: config.name, epoch, reason });
+    logger[reason ? 'warn' : 'info']('The tables of the source are read.', { source: config.name, epoch, reason });
     return { state, snapshotName };
   }
 

@@ -1,8 +1,9 @@
+import { deadline } from '../../runtime/deadline.ts';
 import { InferenceClient } from '@huggingface/inference';
 import type { Clock } from '../../runtime/clock.ts';
 import { EmbedderUnavailable, ModelMismatch } from '../../runtime/errors.ts';
 import { vectorOf } from './remote/decode-vectors.ts';
-import { deadline, type EmbeddingEndpoint, type SendOutcome } from './remote/endpoint.ts';
+import type { EmbeddingEndpoint, SendOutcome } from './remote/endpoint.ts';
 import { openRemote, patiently, unanswered, type RemoteOptions } from './remote/open-remote.ts';
 import type { RemoteEmbedder } from './remote/remote-embedder.ts';
 import { sendRequest } from './remote/send-request.ts';

@@ -1,3 +1,5 @@
+import { systemClock, type Clock } from '../../runtime/clock.ts';
+import { deadline } from '../../runtime/deadline.ts';
 import { RecordUnreadable, SchemaRegistryUnavailable } from '../../runtime/errors.ts';
 import { avroSchema, type AvroSchema } from './avro-schema.ts';
 import { FRAME_BYTES, isFramed, type FramedValue, type SchemaRegistry } from './schema-registry.ts';
@@ -8,6 +10,8 @@ export interface ConfluentRegistryOptions {
   readonly url: string;
   /** How long one request may take, ms; default 10,000. */
   readonly timeoutMs?: number;
+  /** By which that is measured; the system's when absent. */
+  readonly clock?: Clock;
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -28,9 +32,10 @@ class ConfluentRegistry implements SchemaRegistry {
   readonly #base: string;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #timeoutMs: number;
+  readonly #clock: Clock;
   readonly #schemas = new Map<number, Promise<RegisteredSchema>>();
 
-  constructor({ url, timeoutMs = DEFAULT_TIMEOUT_MS }: ConfluentRegistryOptions) {
+  constructor({ url, timeoutMs = DEFAULT_TIMEOUT_MS, clock = systemClock }: ConfluentRegistryOptions) {
     const address = new URL(url);
     const credentials = `${decodeURIComponent(address.username)}:${decodeURIComponent(address.password)}`;
     this.#headers = {
@@ -41,6 +46,7 @@ class ConfluentRegistry implements SchemaRegistry {
     address.password = '';
     this.#base = address.href.replace(/\/$/, '');
     this.#timeoutMs = timeoutMs;
+    this.#clock = clock;
   }
 
   async decode(framed: Uint8Array, signal: AbortSignal): Promise<FramedValue> {
@@ -98,13 +104,15 @@ class ConfluentRegistry implements SchemaRegistry {
   }
 
   async #get(path: string, signal: AbortSignal): Promise<{ readonly status: number; readonly text: string }> {
+    const limit = deadline(this.#clock, this.#timeoutMs, signal);
     try {
-      const within = AbortSignal.any([signal, AbortSignal.timeout(this.#timeoutMs)]);
-      const response = await fetch(`${this.#base}${path}`, { headers: this.#headers, signal: within });
+      const response = await fetch(`${this.#base}${path}`, { headers: this.#headers, signal: limit.signal });
       return { status: response.status, text: await response.text() };
     } catch (cause) {
       signal.throwIfAborted();
       throw new SchemaRegistryUnavailable('The schema registry cannot be reached.', { cause });
+    } finally {
+      limit.end();
     }
   }
 }

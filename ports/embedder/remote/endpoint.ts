@@ -1,5 +1,3 @@
-import type { Clock } from '../../../runtime/clock.ts';
-
 /** What a text is embedded as: models and services tell the two apart. */
 export type TextKind = 'passage' | 'query';
 
@@ -48,23 +46,4 @@ export interface RequestLimits {
   readonly maxTexts: number;
   /** Sum over the texts, padded to the longest, special tokens included. */
   readonly maxTokens: number;
-}
-
-/** Aborts after a time by the injected clock, or with the caller's signal. `end` must be called, or the timer goes on. */
-export function deadline(
-  clock: Clock,
-  timeoutMs: number,
-  signal: AbortSignal,
-): { readonly signal: AbortSignal; readonly expired: () => boolean; readonly end: () => void } {
-  const timer = new AbortController();
-  const late = new AbortController();
-  clock.sleep(timeoutMs, timer.signal).then(
-    () => late.abort(new Error('timeout')),
-    () => undefined,
-  );
-  return {
-    signal: AbortSignal.any([signal, late.signal]),
-    expired: () => late.signal.aborted,
-    end: () => timer.abort(),
-  };
 }

@@ -1,6 +1,7 @@
+import { deadline } from '../../../runtime/deadline.ts';
 import type { Clock } from '../../../runtime/clock.ts';
 import { ModelMismatch } from '../../../runtime/errors.ts';
-import { deadline, type EmbeddingEndpoint } from './endpoint.ts';
+import type { EmbeddingEndpoint } from './endpoint.ts';
 
 /** How long an answer to "which model are you" is believed: the most time whose vectors a silently changed model may have made. */
 const BELIEVED_MS = 10_000;

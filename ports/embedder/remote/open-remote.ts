@@ -1,10 +1,11 @@
+import { deadline } from '../../../runtime/deadline.ts';
 import { createHash } from 'node:crypto';
 import type { Clock, Random } from '../../../runtime/clock.ts';
 import { EmbedderUnavailable, EmbeddingInvalid, ModelMismatch } from '../../../runtime/errors.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import type { Metrics } from '../../../runtime/metrics.ts';
 import { retry } from '../../../runtime/retry.ts';
-import { deadline, type EmbeddingEndpoint, type RequestLimits, type TextKind } from './endpoint.ts';
+import type { EmbeddingEndpoint, RequestLimits, TextKind } from './endpoint.ts';
 import { KnownTexts } from './known-texts.ts';
 import { openTokenizer, type TokenizerChoice } from './open-tokenizer.ts';
 import { RemoteEmbedder } from './remote-embedder.ts';

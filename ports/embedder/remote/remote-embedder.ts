@@ -1,8 +1,9 @@
+import { deadline } from '../../../runtime/deadline.ts';
 import { EmbedderUnavailable, EmbeddingInvalid, ModelMismatch, type FreshetError } from '../../../runtime/errors.ts';
 import { retryDelayMs } from '../../../runtime/retry.ts';
 import type { Embedder, EmbedderModel, Tokenizer } from '../embedder.ts';
 import { checkReply } from './check-reply.ts';
-import { deadline, type SendOutcome, type TextKind } from './endpoint.ts';
+import type { SendOutcome, TextKind } from './endpoint.ts';
 import { Identity, type ExpectedModel } from './identity.ts';
 import { KnownTexts } from './known-texts.ts';
 import { prepareText } from './prepare-text.ts';
