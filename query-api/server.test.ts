@@ -52,7 +52,7 @@ describe('POST /v1/search', () => {
       metadata: { category: 'jobs' },
     });
     expect(body.coverage).toEqual({ dense: 1 });
-    expect(Object.keys(body.timingsMs).sort()).toEqual(['embed', 'fuse', 'search', 'total', 'wait']);
+    expect(Object.keys(body.timingsMs).sort()).toEqual(['embed', 'search', 'total', 'wait']);
     expect(body.traceId).toMatch(/^[0-9a-f]{32}$/);
   });
 

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fuse } from '../../query-api/answer/fuse.ts';
+import { fuseHits } from '../../ports/document-store/fuse.ts';
 import { classifyQuery, LEG_WEIGHTS } from '../../query-api/answer/classify-query.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { ask } from '../ask.ts';
@@ -44,12 +44,13 @@ export const queryOverhead: Scenario = {
           api: [],
         };
         for (const query of queries) {
+          const fusion = { weights: LEG_WEIGHTS[classifyQuery(query)], count: K };
           const [vector = new Float32Array()] = await embedder.embed([query], 'query');
           const lexical = { text: query, depth: DEPTH };
           const dense = { vector, depth: DEPTH };
           parts.lexical.push(await msOf(() => product.store.search({ scope, lexical })));
           parts.dense.push(await msOf(() => product.store.search({ scope, dense })));
-          parts.both.push(await msOf(() => product.store.search({ scope, lexical, dense })));
+          parts.both.push(await msOf(() => product.store.best({ scope, lexical, dense }, fusion)));
           parts.api.push(await msOf(() => ask(`${product.address}/v1/search`, { query, k: K })));
         }
         const at = (name: keyof typeof parts, share: number): number => quantile(parts[name], share);
@@ -83,9 +84,9 @@ export const queryOverhead: Scenario = {
           dense: { vector, depth: FUSED_DEPTH },
         });
         const weights = LEG_WEIGHTS[classifyQuery('what is it')];
-        for (let i = 0; i < FUSIONS; i++) fuse(legs, weights, K);
+        for (let i = 0; i < FUSIONS; i++) fuseHits(legs, { weights, count: K });
         const begun = systemClock.monotonicMs();
-        for (let i = 0; i < FUSIONS; i++) fuse(legs, weights, K);
+        for (let i = 0; i < FUSIONS; i++) fuseHits(legs, { weights, count: K });
         return (1_000 * (systemClock.monotonicMs() - begun)) / FUSIONS;
       }
     } finally {

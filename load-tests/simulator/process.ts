@@ -238,6 +238,7 @@ export class SimulatedProcess {
       read: (ids, options, signal) => this.call('store', 'read', () => store.read(ids, options, signal), failure),
       vectors: (keys, signal) => this.call('store', 'vectors', () => store.vectors(keys, signal), failure),
       search: (query, signal) => store.search(query, signal),
+      best: (query, fusion, signal) => store.best(query, fusion, signal),
       searchable: (signal) => store.searchable(signal),
       progress: (signal) => store.progress(signal),
       list: (request, signal) => store.list(request, signal),

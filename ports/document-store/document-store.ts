@@ -129,6 +129,18 @@ export interface StoreQuery {
   readonly dense?: { readonly vector: Float32Array; readonly depth: number };
 }
 
+/** How much the scores of each leg count. */
+export interface LegWeights {
+  readonly lexical: number;
+  readonly dense: number;
+}
+
+/** How both legs become one list (`fuse.ts`), and how many hits it has at most. */
+export interface Fusion {
+  readonly weights: LegWeights;
+  readonly count: number;
+}
+
 /** A retrieved passage with what a result shows of its document. `score` compares hits of one leg only and never leaves the process. */
 export interface Hit {
   readonly documentId: DocumentId;
@@ -217,6 +229,9 @@ export interface DocumentStore extends AsyncDisposable {
    * last `advance` that is stored; `progress` tells which that is.
    */
   search(query: StoreQuery, signal?: AbortSignal): Promise<StoreReply>;
+
+  /** What `search` finds, fused; best first. Only what is returned has to be read whole. */
+  best(query: StoreQuery, fusion: Fusion, signal?: AbortSignal): Promise<readonly Hit[]>;
 
   /**
    * Vectors by `vectorKey`, from any live passage that has one, in the order asked: a renamed, moved or duplicated text is not

@@ -20,6 +20,10 @@ function refreshedBeforeSearch(store: ElasticsearchDocumentStore): DocumentStore
       await store.searchable();
       return store.search(...args);
     },
+    best: async (...args) => {
+      await store.searchable();
+      return store.best(...args);
+    },
     vectors: async (...args) => {
       await store.searchable();
       return store.vectors(...args);

@@ -9,6 +9,8 @@ import type {
   DocumentStore,
   DocumentSummary,
   DocumentWrite,
+  Fusion,
+  Hit,
   ListRequest,
   ReadOptions,
   SourceProgress,
@@ -22,6 +24,7 @@ import { Coalesced } from './elasticsearch/coalesced.ts';
 import { Connection, openClient, sendBy, type ConnectionOptions, type Send } from './elasticsearch/connection.ts';
 import { countBySource, type Counts } from './elasticsearch/counts.ts';
 import { idOf, type OneDocumentWrite } from './elasticsearch/decide-writes.ts';
+import { fuseHits } from './fuse.ts';
 import { effectiveFloors, highestFloors, type EffectiveFloors, type FloorsState } from './elasticsearch/floors.ts';
 import { aliasedGeneration, Generation, type IndexHealth } from './elasticsearch/generation.ts';
 import { Positions } from './elasticsearch/positions.ts';
@@ -199,6 +202,10 @@ export class ElasticsearchDocumentStore implements DocumentStore {
         `the vector of the query has ${query.dense.vector.length} dimensions, not ${dimensions}`,
       );
     return this.#legs.search(query, await this.#recentFloors(signal), signal);
+  }
+
+  async best(query: StoreQuery, fusion: Fusion, signal?: AbortSignal): Promise<readonly Hit[]> {
+    return fuseHits(await this.search(query, signal), fusion);
   }
 
   vectors(vectorKeys: readonly string[], signal?: AbortSignal): Promise<readonly (Float32Array | undefined)[]> {

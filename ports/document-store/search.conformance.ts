@@ -5,6 +5,7 @@ import type { Filter } from '../../schemas/query.ts';
 import { aReplace, aScope, aVector, anId, visible, type ReplaceFields } from './document-fixtures.ts';
 import type { OpenStore } from './document-store.conformance.ts';
 import type { DocumentStore, Hit } from './document-store.ts';
+import { fuseHits } from './fuse.ts';
 
 /** What every document store must do when it is searched. */
 export function searchConformance(name: string, open: OpenStore): void {
@@ -242,6 +243,43 @@ export function searchConformance(name: string, open: OpenStore): void {
         await expect(store.search({ scope: aScope(), dense })).rejects.toMatchObject({
           code: 'FRESHET_EMBEDDING_INVALID',
         });
+      });
+    });
+
+    describe('the best of both legs', () => {
+      it('are what fusing the legs gives, each hit whole, wherever it was found', async () => {
+        const texts = ['passage one', 'passage two of words', 'words', 'nothing of it', 'passage passage words'];
+        const documents = Object.fromEntries(
+          texts.map((text, i) => [
+            `d${i}`,
+            { passages: [text, `${text} again`], vectors: [i === 2 ? undefined : aVector(i, 0.3), aVector(4 - i)] },
+          ]),
+        );
+        const store = await holding(documents);
+        const fusion = { weights: { lexical: 1, dense: 0.8 }, count: 4 };
+        const lexical = { text: 'passage words', depth: 20 };
+        const dense = { vector: aVector(1, 0.5), depth: 20 };
+        for (const legs of [{ lexical, dense }, { lexical }, { dense }, {}]) {
+          const query = { scope: aScope(), ...legs };
+          const whole = (hits: readonly Hit[]) => hits.map(({ score: _score, ...hit }) => hit);
+          const best = await store.best(query, fusion);
+          expect(whole(best)).toEqual(whole(fuseHits(await store.search(query), fusion)));
+          expect(best).toHaveLength(Object.keys(legs).length === 0 ? 0 : 4);
+        }
+        await expect(
+          store.best({ scope: aScope(), dense: { vector: new Float32Array(3), depth: 1 } }, fusion),
+        ).rejects.toMatchObject({ code: 'FRESHET_EMBEDDING_INVALID' });
+      });
+
+      it('hold nothing that the caller may not see', async () => {
+        const store = await holding({ open: { acl: null }, closed: { acl: ['staff'] } });
+        const query = {
+          scope: aScope(),
+          lexical: { text: 'passage', depth: 9 },
+          dense: { vector: aVector(0), depth: 9 },
+        };
+        const best = await store.best(query, { weights: { lexical: 1, dense: 1 }, count: 9 });
+        expect([...new Set(best.map(({ documentId }) => documentId))]).toEqual([anId('open')]);
       });
     });
 

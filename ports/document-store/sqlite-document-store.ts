@@ -6,6 +6,8 @@ import type {
   DocumentStore,
   DocumentSummary,
   DocumentWrite,
+  Fusion,
+  Hit,
   ListRequest,
   SourceProgress,
   StoredDocument,
@@ -79,6 +81,10 @@ export class SqliteDocumentStore implements DocumentStore {
     return this.#searcher.search(query, signal);
   }
 
+  best(query: StoreQuery, fusion: Fusion, signal?: AbortSignal): Promise<readonly Hit[]> {
+    return this.#searcher.best(query, fusion, signal);
+  }
+
   async vectors(vectorKeys: readonly string[], signal?: AbortSignal): Promise<readonly (Float32Array | undefined)[]> {
     signal?.throwIfAborted();
     return this.#db.snapshot(() => vectorKeys.map((key) => this.#reads.vectorByKey(key)));
@@ -144,6 +150,10 @@ function searcherOf(db: Sqlite, options: IndexFile): Searcher {
     async search(query, signal) {
       signal?.throwIfAborted();
       return session.search(query);
+    },
+    async best(query, fusion, signal) {
+      signal?.throwIfAborted();
+      return session.best(query, fusion);
     },
     close: async () => undefined,
   };

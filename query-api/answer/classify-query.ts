@@ -1,13 +1,10 @@
+import type { LegWeights } from '../../ports/document-store/document-store.ts';
+
 /**
  * - `identifier`: looks something up by its exact name (`bullmq.job.extendLock`, `v5.12.8`, a hash, an error code).
  * - `words`: everything else: questions and key words.
  */
 export type QueryClass = 'identifier' | 'words';
-
-export interface LegWeights {
-  readonly lexical: number;
-  readonly dense: number;
-}
 
 /**
  * Weight of a leg's scaled score, by class. Meaning carries questions, where both legs count nearly alike: with more weight, a model that

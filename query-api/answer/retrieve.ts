@@ -1,4 +1,5 @@
 import type { DocumentStore, Hit, StoreProgress } from '../../ports/document-store/document-store.ts';
+import { REFERENCE_RANK } from '../../ports/document-store/fuse.ts';
 import type { Embedder } from '../../ports/embedder/embedder.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { SourceConfig } from '../../runtime/config/config.ts';
@@ -9,7 +10,6 @@ import type { Principal } from '../../schemas/principal.ts';
 import type { AsOf, SearchRequest } from '../../schemas/query.ts';
 import { classifyQuery, LEG_WEIGHTS } from './classify-query.ts';
 import { embedQuery, EMBED_DEADLINE_MS } from './embed-query.ts';
-import { fuse, REFERENCE_RANK } from './fuse.ts';
 import { stepTimer, type Timings } from './step-timer.ts';
 import { asOf, waitForPosition, type RequestSignals } from './wait-for-position.ts';
 
@@ -62,17 +62,17 @@ export async function retrieve(
 
   const k = request.k ?? DEFAULT_K;
   const depth = Math.max(MIN_DEPTH, DEPTH_PER_K * k);
-  const legs = await timer.time('search', () =>
-    store.search(
+  const hits = await timer.time('search', () =>
+    store.best(
       {
         scope: { principal, filter: request.filter ?? {} },
         ...(mode !== 'dense' && { lexical: { text: request.query, depth } }),
         ...(vector && { dense: { vector, depth } }),
       },
+      { weights: LEG_WEIGHTS[classifyQuery(request.query)], count: k },
       signals.left,
     ),
   );
-  const hits = await timer.time('fuse', () => fuse(legs, LEG_WEIGHTS[classifyQuery(request.query)], k));
   const isDegraded = mode === 'hybrid' && !vector;
   return {
     hits,

@@ -72,6 +72,11 @@ export class DenseLeg {
     return this.#exact.all(bytesOf(vector), `[${candidates.join(',')}]`, depth);
   }
 
+  /** Whether a passage has its vector. After a search, within its snapshot. */
+  has(passage: bigint): boolean {
+    return this.#codes?.has(Number(passage >> ORDINAL_BITS), Number(passage)) ?? false;
+  }
+
   /** Brings the codes to the state of the snapshot that this is called in; the first time it reads every vector. */
   follow(): VectorCodes {
     const codes = this.#codes;

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../../../runtime/clock.ts';
 import { FreshetError } from '../../../runtime/errors.ts';
-import type { StoreQuery } from '../document-store.ts';
+import type { Fusion, StoreQuery } from '../document-store.ts';
 import { openIndexFile, type IndexFile } from './open-index-file.ts';
 import { SearchSession } from './search-session.ts';
 import type { SearchRequest, SearchResponse } from './search-thread.ts';
@@ -17,8 +17,8 @@ const closing = new AbortController();
 let seen: bigint | undefined;
 let searchedMs = systemClock.monotonicMs();
 
-parentPort?.on('message', ({ id, query }: SearchRequest) => {
-  if (query) parentPort?.postMessage(responseTo(id, query));
+parentPort?.on('message', ({ id, query, fusion }: SearchRequest) => {
+  if (query) parentPort?.postMessage(responseTo(id, query, fusion));
   else close();
 });
 void followForEver();
@@ -41,10 +41,10 @@ function follow(): void {
   }
 }
 
-function responseTo(id: number, query: StoreQuery): SearchResponse {
+function responseTo(id: number, query: StoreQuery, fusion: Fusion | undefined): SearchResponse {
   searchedMs = systemClock.monotonicMs();
   try {
-    return { id, reply: session.search(query) };
+    return { id, reply: fusion ? session.best(query, fusion) : session.search(query) };
   } catch (error) {
     const code = error instanceof FreshetError ? error.code : undefined;
     return { id, error: { code, message: (error as Error).message } };

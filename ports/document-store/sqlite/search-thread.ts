@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { EmbeddingInvalid, StorageFailed, StoreUnavailable, type FreshetError } from '../../../runtime/errors.ts';
-import type { StoreQuery, StoreReply } from '../document-store.ts';
+import type { Fusion, Hit, StoreQuery, StoreReply } from '../document-store.ts';
 import type { IndexFile } from './open-index-file.ts';
 import type { Searcher } from './searcher.ts';
 
@@ -9,18 +9,20 @@ import type { Searcher } from './searcher.ts';
 export interface SearchRequest {
   readonly id: number;
   readonly query: StoreQuery | undefined;
+  /** Present: the best of both legs are wanted. */
+  readonly fusion?: Fusion | undefined;
 }
 
 /** Its reply, or why there is none. */
 export type SearchResponse =
-  | { readonly id: number; readonly reply: StoreReply }
+  | { readonly id: number; readonly reply: StoreReply | readonly Hit[] }
   | { readonly id: number; readonly error: { readonly code: string | undefined; readonly message: string } };
 
 /** The thread's program; beside this file once it is compiled. */
 const PROGRAM = new URL('./search-thread-main.js', import.meta.url);
 
 interface Waiting {
-  readonly resolve: (reply: StoreReply) => void;
+  readonly resolve: (reply: StoreReply | readonly Hit[]) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -43,15 +45,27 @@ export class SearchThread implements Searcher {
 
   /** Finds what was committed before the call. What was begun comes to its end, whoever gives up meanwhile: it takes some milliseconds. */
   async search(query: StoreQuery, signal?: AbortSignal): Promise<StoreReply> {
+    return (await this.#ask(query, undefined, signal)) as StoreReply;
+  }
+
+  async best(query: StoreQuery, fusion: Fusion, signal?: AbortSignal): Promise<readonly Hit[]> {
+    return (await this.#ask(query, fusion, signal)) as readonly Hit[];
+  }
+
+  async #ask(
+    query: StoreQuery,
+    fusion: Fusion | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<StoreReply | readonly Hit[]> {
     signal?.throwIfAborted();
     if (this.#isClosed) throw new StoreUnavailable('The index is closed.');
     const id = this.#next++;
     const worker = (this.#worker ??= this.#start());
     worker.ref();
     try {
-      return await new Promise<StoreReply>((resolve, reject) => {
+      return await new Promise<StoreReply | readonly Hit[]>((resolve, reject) => {
         this.#waiting.set(id, { resolve, reject });
-        const request: SearchRequest = { id, query };
+        const request: SearchRequest = { id, query, fusion };
         worker.postMessage(request);
       });
     } finally {

@@ -58,6 +58,12 @@ export class VectorCodes {
     return this.#used - this.#dead;
   }
 
+  /** Whether the passage of a document has a code. */
+  has(document: number, passage: number): boolean {
+    const { start = 0, count = 0 } = this.#documents.get(document) ?? {};
+    return this.#passages.subarray(start, start + count).includes(passage);
+  }
+
   /** Puts a document in the place of what is known of it. */
   set(
     document: number,

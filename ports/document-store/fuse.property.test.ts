@@ -1,9 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Hit } from '../../ports/document-store/document-store.ts';
+import type { Hit, LegWeights, StoreReply } from './document-store.ts';
 import type { PassageId } from '../../schemas/ids.ts';
-import { LEG_WEIGHTS } from './classify-query.ts';
-import { fuse, REFERENCE_RANK } from './fuse.ts';
+import { fuseHits, REFERENCE_RANK } from './fuse.ts';
 
 const hit = (id: string, score: number, hasVector = true): Hit =>
   ({ passage: { id: id as PassageId }, score, hasVector }) as Hit;
@@ -23,7 +22,8 @@ const weights = fc.record({
   lexical: fc.double({ min: 0.01, max: 5, noNaN: true }),
   dense: fc.double({ min: 0.01, max: 5, noNaN: true }),
 });
-const EVEN = LEG_WEIGHTS.words;
+const EVEN = { lexical: 1, dense: 0.8 };
+const fuse = (both: StoreReply, weight: LegWeights, count: number) => fuseHits(both, { weights: weight, count });
 
 describe('fusion', () => {
   test('returns every passage of either leg once, and none else', () => {

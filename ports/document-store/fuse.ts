@@ -1,5 +1,4 @@
-import type { Hit } from '../../ports/document-store/document-store.ts';
-import type { LegWeights } from './classify-query.ts';
+import type { Fusion, Hit, StoreReply } from './document-store.ts';
 
 /**
  * Rank of the dense leg from which on a hit is worth nothing: the nearest of any passages are near to some degree, so that a cosine has
@@ -7,10 +6,30 @@ import type { LegWeights } from './classify-query.ts';
  */
 export const REFERENCE_RANK = 100;
 
-interface Fused {
-  readonly hit: Hit;
+/** What of a hit decides its place. */
+export interface Fusible {
+  /** Comparable within its leg. */
+  readonly score: number;
+  /** Whether the dense leg could have found it. */
+  readonly hasVector: boolean;
+}
+
+/** What tells hits apart, and what puts equal ones in order, which is asked for seldom. */
+export interface Naming<T> {
+  readonly keyOf: (hit: T) => unknown;
+  readonly idOf: (hit: T) => string;
+}
+
+interface Fused<T> {
+  readonly hit: T;
   score: number;
   bestRank: number;
+}
+
+/** Fuses hits that have been read whole. */
+export function fuseHits(legs: StoreReply, fusion: Fusion): readonly Hit[] {
+  const idOf = ({ passage }: Hit): string => passage.id;
+  return fuse(legs, fusion, { keyOf: idOf, idOf });
 }
 
 /**
@@ -21,31 +40,32 @@ interface Fused {
  * rank, then to the passage id.
  * @param legs best first, scores of one leg comparable with each other.
  */
-export function fuse(
-  legs: { readonly lexical: readonly Hit[]; readonly dense: readonly Hit[] },
-  weights: LegWeights,
-  k: number,
-): readonly Hit[] {
-  const fused = new Map<string, Fused>();
+export function fuse<T extends Fusible>(
+  legs: { readonly lexical: readonly T[]; readonly dense: readonly T[] },
+  { weights, count }: Fusion,
+  { keyOf, idOf }: Naming<T>,
+): readonly T[] {
+  const fused = new Map<unknown, Fused<T>>();
   const hasDense = legs.dense.length > 0;
   for (const leg of ['lexical', 'dense'] as const) {
     const share = shareOf(leg, legs[leg]);
     for (const [index, hit] of legs[leg].entries()) {
       const weight = weights[leg] + (hasDense && leg === 'lexical' && !hit.hasVector ? weights.dense : 0);
-      const entry = fused.get(hit.passage.id) ?? { hit, score: 0, bestRank: index };
+      const key = keyOf(hit);
+      const entry = fused.get(key) ?? { hit, score: 0, bestRank: index };
       entry.score += weight * share(hit.score);
       entry.bestRank = Math.min(entry.bestRank, index);
-      fused.set(hit.passage.id, entry);
+      fused.set(key, entry);
     }
   }
-  return [...fused.entries()]
-    .sort(([idA, a], [idB, b]) => b.score - a.score || a.bestRank - b.bestRank || (idA < idB ? -1 : 1))
-    .slice(0, k)
-    .map(([, { hit }]) => hit);
+  return [...fused.values()]
+    .sort((a, b) => b.score - a.score || a.bestRank - b.bestRank || (idOf(a.hit) < idOf(b.hit) ? -1 : 1))
+    .slice(0, count)
+    .map(({ hit }) => hit);
 }
 
 /** Scales the scores of a leg: 1 for its best hit, 0 for no hit at all. BM25 is 0 where no word is found. */
-function shareOf(leg: 'lexical' | 'dense', hits: readonly Hit[]): (score: number) => number {
+function shareOf(leg: 'lexical' | 'dense', hits: readonly Fusible[]): (score: number) => number {
   const best = hits[0]?.score ?? 0;
   const nothing = leg === 'lexical' ? 0 : (hits[Math.min(REFERENCE_RANK, hits.length) - 1]?.score ?? 0);
   return best > nothing ? (score) => Math.max(0, (score - nothing) / (best - nothing)) : () => 1;
