@@ -11,10 +11,10 @@ import type { ConnectType, TableLayout } from '../../schemas/table-layout.ts';
  */
 export function connectPartition(
   { key, columns }: TableLayout,
-  textOf: (column: string) => string,
+  texts: readonly string[],
   partitions: number,
 ): number | undefined {
-  const values = key.map((column) => connectJson(columns[column], textOf(column)));
+  const values = key.map((column, i) => connectJson(columns[column], texts[i] ?? ''));
   if (values.includes(undefined)) return undefined;
   const json = `{${key.map((column, i) => `${jsonText(column)}:${values[i]}`).join(',')}}`;
   // Kafka's own way to a positive number; the absolute value would not do.
@@ -78,7 +78,7 @@ const SEED = 0x9747_b28c;
 const M = 0x5bd1_e995;
 
 /** Austin Appleby's MurmurHash2 with the seed of Kafka's clients, as 32 bits with a sign. */
-export function murmur2(data: Uint8Array): number {
+function murmur2(data: Uint8Array): number {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   const whole = data.length & ~3;
   let hash = SEED ^ data.length;

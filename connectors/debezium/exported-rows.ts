@@ -2,7 +2,7 @@ import type { AppendRecord } from '../../ports/log/log.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { formatLsn, ZERO_LSN, type Lsn } from '../../schemas/lsn.ts';
 import { ColumnTypes } from '../postgres/catalog.ts';
-import { snapshotRecord, type ChangeOrigin, type TupleLayout } from '../postgres/envelope.ts';
+import { keyOf, snapshotRecord, type ChangeOrigin, type TupleLayout } from '../postgres/envelope.ts';
 import { PgSession, quoteIdent, quoteLiteral } from '../postgres/pg-connection.ts';
 import type { Tuple } from '../postgres/pgoutput.ts';
 import { readRows, tupleLayout } from '../postgres/read-rows.ts';
@@ -108,14 +108,10 @@ export class ExportedRows implements SnapshotRows {
 /** Where Debezium puts changes of the row: they must find it there, to take from it what they leave out. */
 function partitionOf(
   { layout }: CapturedTable,
-  { columns }: TupleLayout,
+  tuples: TupleLayout,
   row: Tuple,
   partitions: number,
 ): { readonly partition?: number } {
-  const textOf = (name: string): string => {
-    const column = row[columns.findIndex((one) => one.name === name)];
-    return column?.kind === 'text' ? column.text : '';
-  };
-  const partition = connectPartition(layout, textOf, partitions);
+  const partition = connectPartition(layout, keyOf(tuples, row), partitions);
   return partition === undefined ? {} : { partition };
 }

@@ -121,7 +121,8 @@ function keyRow(layout: TupleLayout, tuple: Tuple): Row {
   );
 }
 
-function keyOf(layout: TupleLayout, tuple: Tuple): Key {
+/** Texts of the key's columns, in its order. @throws RecordUnreadable when the tuple lacks one */
+export function keyOf(layout: TupleLayout, tuple: Tuple): Key {
   return layout.table.key.map(({ name }) => keyColumn(layout, tuple, name).text);
 }
 

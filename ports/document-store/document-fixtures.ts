@@ -1,3 +1,4 @@
+import { afterEach, expect } from 'vitest';
 import type { Document, Lineage, Passage } from '../../schemas/document.ts';
 import { documentId, parseDocumentId, passageId, type DocumentId } from '../../schemas/ids.ts';
 import type { Filter } from '../../schemas/query.ts';
@@ -5,6 +6,7 @@ import type { SourceVersion } from '../../schemas/version.ts';
 import type {
   AdvancePosition,
   DocumentStore,
+  DocumentWrite,
   PassageVectors,
   RemoveBelowVersion,
   RemoveDocument,
@@ -161,4 +163,20 @@ export async function visible(store: DocumentStore, scope: SearchScope, text = '
 /** What became of writes, in a word each. */
 export function kinds(outcomes: readonly WriteOutcome[]): string[] {
   return outcomes.map(({ kind }) => kind);
+}
+
+/** Opens stores that hold what was written to them, every write applied; closes them after each test. */
+export function freshStores(
+  open: () => Promise<DocumentStore>,
+): (...writes: readonly DocumentWrite[]) => Promise<DocumentStore> {
+  const opened: DocumentStore[] = [];
+  afterEach(async () => {
+    for (const store of opened.splice(0)) await store[Symbol.asyncDispose]();
+  });
+  return async (...writes) => {
+    const store = await open();
+    opened.push(store);
+    if (writes.length > 0) expect(kinds(await store.write(writes))).toEqual(writes.map(() => 'applied'));
+    return store;
+  };
 }

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { DocumentId } from '../../schemas/ids.ts';
 import type { SourceVersion } from '../../schemas/version.ts';
 import {
@@ -9,6 +9,7 @@ import {
   aVector,
   anAdvance,
   anId,
+  freshStores,
   kinds,
   LINEAGE,
   visible,
@@ -30,16 +31,7 @@ export function documentStoreConformance(name: string, open: OpenStore): void {
   removeBelowConformance(name, open);
 
   describe(`document store: ${name}`, () => {
-    const opened: DocumentStore[] = [];
-    const fresh = async (...writes: readonly DocumentWrite[]): Promise<DocumentStore> => {
-      const store = await open();
-      opened.push(store);
-      if (writes.length > 0) expect(kinds(await store.write(writes))).toEqual(writes.map(() => 'applied'));
-      return store;
-    };
-    afterEach(async () => {
-      for (const store of opened.splice(0)) await store[Symbol.asyncDispose]();
-    });
+    const fresh = freshStores(open);
 
     describe('read', () => {
       it('returns a document as it was written, with its passages and vectors', async () => {

@@ -1,21 +1,21 @@
-import { afterEach, describe, expect, it } from 'vitest';
-import { aRemove, aRemoveBelow, aReplace, aScope, anAdvance, anId, kinds, visible } from './document-fixtures.ts';
+import { describe, expect, it } from 'vitest';
+import {
+  aRemove,
+  aRemoveBelow,
+  aReplace,
+  aScope,
+  anAdvance,
+  anId,
+  freshStores,
+  kinds,
+  visible,
+} from './document-fixtures.ts';
 import type { OpenStore } from './document-store.conformance.ts';
-import type { DocumentStore, DocumentWrite } from './document-store.ts';
 
 /** What every document store must do with range tombstones. */
 export function removeBelowConformance(name: string, open: OpenStore): void {
   describe(`range tombstones of a document store: ${name}`, () => {
-    const opened: DocumentStore[] = [];
-    const fresh = async (...writes: readonly DocumentWrite[]): Promise<DocumentStore> => {
-      const store = await open();
-      opened.push(store);
-      if (writes.length > 0) expect(kinds(await store.write(writes))).toEqual(writes.map(() => 'applied'));
-      return store;
-    };
-    afterEach(async () => {
-      for (const store of opened.splice(0)) await store[Symbol.asyncDispose]();
-    });
+    const fresh = freshStores(open);
 
     it('removes every document of the table below the version, and no other', async () => {
       const store = await fresh(
