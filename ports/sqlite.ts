@@ -2,6 +2,7 @@ import { DatabaseSync, type DatabaseSyncInstance } from '@photostructure/sqlite'
 import { mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { FreshetError, StorageFailed } from '../runtime/errors.ts';
+import { WalFlush } from './wal-flush.ts';
 
 /*
  * The one place that imports the SQLite binding (docs/adr/0001-sqlite-binding.md). Everything here is synchronous: callers keep
@@ -67,22 +68,21 @@ interface SqliteErrorFields {
   readonly sqliteCodeName?: string;
 }
 
-/** `durable`: survives loss of power when it returns. `lazy`: survives a kill, and loss of power once anything durable follows. */
-export type Durability = 'durable' | 'lazy';
-
 /**
- * One connection: write-ahead log, `synchronous=FULL`, deleted content overwritten (`secure_delete`).
+ * One connection: write-ahead log, deleted content overwritten (`secure_delete`). What is committed survives a kill; loss of power, too, once
+ * `durable` has resolved after it. A loss before that takes the newest transactions, never one from among others.
  * Every method throws StorageFailed where an operator must act and the `busy` error where a repeat may succeed; other errors of
  * SQLite (a constraint, a value too large) pass as they are.
  */
 export class Sqlite {
   readonly #db: DatabaseSyncInstance;
   readonly #options: SqliteOptions;
-  #durability: Durability = 'durable';
+  readonly #flush: WalFlush | undefined;
 
-  constructor(options: SqliteOptions) {
+  constructor(options: SqliteOptions, flush = new WalFlush(options.path)) {
     this.#options = options;
     const { path } = options;
+    this.#flush = this.isMemory ? undefined : flush;
     this.#db = this.guard(() => {
       if (!this.isMemory) mkdirSync(dirname(path), { recursive: true });
       return new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, readBigInts: true, allowExtension: true });
@@ -100,7 +100,7 @@ export class Sqlite {
     const pragmas = [
       ...(pageBytes === undefined ? [] : [`page_size = ${pageBytes}`]), // before anything is written, or it has no effect
       'journal_mode = WAL',
-      'synchronous = FULL',
+      'synchronous = NORMAL', // `durable` flushes
       'secure_delete = ON',
       'temp_store = MEMORY',
       'cache_size = -32768', // KiB
@@ -144,15 +144,18 @@ export class Sqlite {
   }
 
   /** Runs `work` in one write transaction: all of it is stored, or none. Not reentrant; `work` must be synchronous. */
-  transaction<T>(work: () => T, durability: Durability = 'durable'): T {
-    return this.guard(() => {
-      if (durability !== this.#durability && !this.isMemory) {
-        this.#db.exec(durability === 'durable' ? 'PRAGMA synchronous = FULL' : 'PRAGMA synchronous = NORMAL');
-        this.#durability = durability;
-      }
-      // IMMEDIATE takes the write lock first: a transaction that reads before it writes could otherwise fail half way with BUSY.
-      return this.#within('BEGIN IMMEDIATE', work);
-    });
+  transaction<T>(work: () => T): T {
+    // IMMEDIATE takes the write lock first: a transaction that reads before it writes could otherwise fail half way with BUSY.
+    return this.guard(() => this.#within('BEGIN IMMEDIATE', work));
+  }
+
+  /** Resolves when everything that was committed before survives loss of power. The disk is waited for off the event loop. */
+  async durable(): Promise<void> {
+    try {
+      await this.#flush?.flush();
+    } catch (error) {
+      throw this.#classify(error);
+    }
   }
 
   /** Runs `work` on one state of the database, whatever other connections write meanwhile. Inside a transaction it is that one's. */
@@ -203,6 +206,7 @@ export class Sqlite {
       if (!this.isMemory) this.checkpoint();
     } finally {
       this.#db.close();
+      this.#flush?.close();
     }
   }
 

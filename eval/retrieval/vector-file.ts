@@ -21,11 +21,11 @@ export function openVectorFile(path: string): Cache {
     set: async (entries) =>
       db.transaction(() => {
         for (const { key, value } of entries) add.run(key, value);
-      }, 'lazy'),
+      }),
     delete: async (keys) =>
       db.transaction(() => {
         for (const key of keys) remove.run(key);
-      }, 'lazy'),
+      }),
     [Symbol.asyncDispose]: async () => db.close(),
   };
 }

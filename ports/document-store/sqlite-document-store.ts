@@ -59,11 +59,13 @@ export class SqliteDocumentStore implements DocumentStore {
     logger.debug('The index is open.', { dimensions });
   }
 
-  /** Calls are applied one after the other: the slices of two calls do not mix. */
-  write(writes: readonly DocumentWrite[], signal?: AbortSignal): Promise<readonly WriteOutcome[]> {
+  /** Calls are applied one after the other: the slices of two calls do not mix. What is written is found before it is durable. */
+  async write(writes: readonly DocumentWrite[], signal?: AbortSignal): Promise<readonly WriteOutcome[]> {
     const applied = this.#writing.then(() => this.#writes.apply(writes, signal));
     this.#writing = applied.catch(() => undefined);
-    return applied;
+    const outcomes = await applied;
+    await this.#db.durable();
+    return outcomes;
   }
 
   async read(

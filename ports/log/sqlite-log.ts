@@ -84,6 +84,7 @@ export class SqliteLog implements Log {
     signal?.throwIfAborted();
     this.#topics.create(topics);
     this.#changes.raiseMemberships();
+    await this.#db.durable();
   }
 
   /** Appends all records or none, also when it throws: one call is part of one transaction. */
@@ -165,6 +166,7 @@ export class SqliteLog implements Log {
         this.#db.prepare(`DELETE FROM ${table} WHERE name = ?`).run(group);
     });
     this.#changes.raiseMemberships();
+    await this.#db.durable();
   }
 
   /** Ends all readers, waits for the appends that were made, closes the file. */

@@ -38,7 +38,7 @@ interface CountChange {
 
 const APPLIED: WriteOutcome = { kind: 'applied' };
 
-/** Applies writes in order, every one of them whole or not at all. */
+/** Applies writes in order, every one of them whole or not at all. Durable they are only when the file is flushed. */
 export class WriteApplier {
   readonly #db: Sqlite;
   readonly #clock: Clock;
@@ -67,10 +67,8 @@ export class WriteApplier {
     for (let from = 0; from < writes.length;) {
       signal?.throwIfAborted();
       const to = sliceEnd(writes, from);
-      // One write-ahead log serves all slices: the fsync of the last one makes those before it durable, too.
-      const durability = to === writes.length ? 'durable' : 'lazy';
       const slice = writes.slice(from, to);
-      outcomes.push(...(await whenFree(this.#clock, () => this.#applySlice(slice, durability))));
+      outcomes.push(...(await whenFree(this.#clock, () => this.#applySlice(slice))));
       const last = slice.at(-1);
       if (last?.kind === 'remove-below') await this.#removeBelow(last, outcomes, signal);
       if (to < writes.length) await this.#yield();
@@ -83,9 +81,9 @@ export class WriteApplier {
     if (!this.#db.isMemory) await eventLoopTurn();
   }
 
-  #applySlice(slice: readonly DocumentWrite[], durability: 'durable' | 'lazy'): WriteOutcome[] {
+  #applySlice(slice: readonly DocumentWrite[]): WriteOutcome[] {
     const run = (apply: (write: DocumentWrite) => WriteOutcome): WriteOutcome[] =>
-      this.#transaction(() => slice.map(apply), durability);
+      this.#transaction(() => slice.map(apply));
     try {
       return run((write) => this.#apply(write));
     } catch (error) {
@@ -203,7 +201,7 @@ export class WriteApplier {
           const heads = this.#rows.below(range, floor, SLICE_DOCUMENTS);
           for (const head of heads) this.#delete(head);
           return heads.length;
-        }, 'durable'),
+        }),
       );
       // A repeat after a crash finds the floor in place and documents still there: then it has done something.
       if (removed > 0) outcomes[outcomes.length - 1] = APPLIED;
@@ -227,7 +225,7 @@ export class WriteApplier {
     }
   }
 
-  #transaction<T>(work: () => T, durability: 'durable' | 'lazy'): T {
+  #transaction<T>(work: () => T): T {
     return this.#db.transaction(() => {
       this.#counts.clear();
       this.#rows.forget();
@@ -236,7 +234,7 @@ export class WriteApplier {
       for (const [source, { documents, passages, vectors }] of this.#counts)
         this.#addCounts.run(source, documents, passages, vectors);
       return result;
-    }, durability);
+    });
   }
 }
 

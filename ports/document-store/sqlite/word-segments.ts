@@ -36,7 +36,7 @@ export class WordSegments {
         const before = this.#changes.get()?.changes ?? 0n;
         this.#merge.run(pages);
         return (this.#changes.get()?.changes ?? 0n) - before;
-      }, 'lazy'),
+      }),
     );
   }
 }

@@ -122,7 +122,7 @@ export class LatestView {
       const last = records.at(-1);
       const recognised = last ? [last.offset, last.timestamp] : [before.lastOffset ?? null, before.lastMs ?? null];
       this.#advance.run(partition, next, ...recognised);
-    }, 'lazy');
+    });
   }
 
   #takeOne(record: LogRecord): void {

@@ -39,7 +39,7 @@ const MAX_VALUE_BYTES = 536_870_912;
 /** How long a deleted key's tombstone stays readable for consumers that lag behind, ms. */
 const TOMBSTONE_RETENTION_MS = 86_400_000;
 
-/** Writes calls of `append` to the file: those that come in one turn of the event loop share one transaction and one fsync. */
+/** Writes calls of `append` to the file: those that come in one turn of the event loop share one transaction, and wait for the disk together. */
 export class Appender {
   readonly #db: Sqlite;
   readonly #topics: Topics;
@@ -54,6 +54,7 @@ export class Appender {
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #draining: Promise<void> | undefined;
+  readonly #flushing = new Set<Promise<void>>();
 
   constructor(
     db: Sqlite,
@@ -90,6 +91,7 @@ export class Appender {
   /** Resolves when every call that was made has its answer. */
   async drained(): Promise<void> {
     while (this.#draining) await this.#draining;
+    await Promise.all(this.#flushing);
   }
 
   #place(record: AppendRecord): Placed {
@@ -137,12 +139,29 @@ export class Appender {
         }),
       );
       this.#onAppend(new Map(Array.from(ends, ([number, { next }]) => [number, next])));
-      for (const [i, call] of calls.entries()) call.resolve(places[i] ?? []);
+      const flushing = this.#settle(calls, places).finally(() => this.#flushing.delete(flushing));
+      this.#flushing.add(flushing);
     } catch (error) {
-      for (const call of calls) call.reject(error);
-    } finally {
-      for (const call of calls) this.#waitingBytes -= call.bytes;
+      for (const call of calls) this.#fail(call, error);
     }
+  }
+
+  /** Answers the calls once their records are durable. Readers have them before: what they make of them is made again if they are lost. */
+  async #settle(calls: readonly Waiting[], places: readonly (readonly RecordPlace[])[]): Promise<void> {
+    try {
+      await this.#db.durable();
+      for (const [i, call] of calls.entries()) {
+        this.#waitingBytes -= call.bytes;
+        call.resolve(places[i] ?? []);
+      }
+    } catch (error) {
+      for (const call of calls) this.#fail(call, error);
+    }
+  }
+
+  #fail(call: Waiting, error: unknown): void {
+    this.#waitingBytes -= call.bytes;
+    call.reject(error);
   }
 
   #write({ number, partition, compacted, record }: Placed, ends: Map<PartitionNumber, PartitionEnd>): RecordPlace {

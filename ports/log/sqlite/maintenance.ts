@@ -106,7 +106,7 @@ export class Maintenance {
     for (let cursor: Cursor | undefined = start; cursor !== undefined;) {
       signal?.throwIfAborted();
       const from: Cursor = cursor;
-      const done = await whenFree(this.#clock, () => this.#db.transaction(() => slice(from), 'lazy'));
+      const done = await whenFree(this.#clock, () => this.#db.transaction(() => slice(from)));
       removed += done.removed;
       cursor = done.cursor;
       if (cursor !== undefined && !this.#db.isMemory) await eventLoopTurn();

@@ -128,7 +128,7 @@ export class Membership {
       // Lazily durable: a commit that a loss of power undoes is only a redelivery.
       this.#db.transaction(() => {
         for (const { number, next } of rows) this.#statements.commit.run(next, this.#group, number, me);
-      }, 'lazy'),
+      }),
     );
   }
 
@@ -140,7 +140,7 @@ export class Membership {
     this.#me = undefined;
     this.#owned = [];
     if (me === undefined) return;
-    await whenFree(this.#clock, () => this.#db.transaction(() => this.#remove(me), 'lazy'));
+    await whenFree(this.#clock, () => this.#db.transaction(() => this.#remove(me)));
     this.#changes.raiseMemberships();
   }
 
@@ -157,7 +157,7 @@ export class Membership {
   async #act(): Promise<void> {
     const wasMember = this.#me !== undefined;
     const { isJoin, released } = await whenFree(this.#clock, () =>
-      this.#db.transaction(() => this.#carryOut(), 'lazy'),
+      this.#db.transaction(() => this.#carryOut()),
     );
     if (isJoin) this.#joins++;
     if (isJoin || released > 0) this.#changes.raiseMemberships();
@@ -220,7 +220,7 @@ export class Membership {
       try {
         await this.#clock.sleep(LEASE_RENEWAL_MS, signal);
         const me = this.#me;
-        if (me !== undefined) this.#db.transaction(() => this.#statements.renew.run(leaseEnd(this.#clock), me), 'lazy');
+        if (me !== undefined) this.#db.transaction(() => this.#statements.renew.run(leaseEnd(this.#clock), me));
       } catch (error) {
         if (signal.aborted) return;
         // A renewal that fails is made up for by the next one; if all fail, the partitions go to another member and the commits of
