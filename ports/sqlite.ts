@@ -37,6 +37,8 @@ export interface SqliteOptions {
 
 /** How long one call may block the event loop for another process's write, ms. Longer waits are the caller's, asynchronously. */
 const BUSY_TIMEOUT_MS = 10;
+/** Pages of the write-ahead log from which on a COMMIT copies them into the database; SQLite's own default. */
+const LOG_PAGES = 1_000;
 /** The write-ahead log is cut back to this after a checkpoint, bytes, so that one large transaction does not hold the disk for ever. */
 const JOURNAL_LIMIT_BYTES = 67_108_864;
 
@@ -78,6 +80,7 @@ export class Sqlite {
   readonly #db: DatabaseSyncInstance;
   readonly #options: SqliteOptions;
   readonly #flush: WalFlush | undefined;
+  #pageBytes = 0;
 
   constructor(options: SqliteOptions, flush = new WalFlush(options.path)) {
     this.#options = options;
@@ -107,10 +110,9 @@ export class Sqlite {
       `journal_size_limit = ${JOURNAL_LIMIT_BYTES}`,
     ];
     for (const pragma of pragmas) this.exec(`PRAGMA ${pragma}`);
-    if (maxBytes !== undefined) {
-      const pageSize = this.prepare<{ page_size: bigint }>('PRAGMA page_size').get()?.page_size ?? 4_096n;
-      this.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxBytes / Number(pageSize)))}`);
-    }
+    this.#pageBytes = Number(this.prepare<{ page_size: bigint }>('PRAGMA page_size').get()?.page_size ?? 4_096n);
+    if (maxBytes !== undefined)
+      this.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxBytes / this.#pageBytes))}`);
     if (this.isMemory || statSync(path).size > CHECKED_BYTES) return;
     const check = this.prepare<{ quick_check: string }>('PRAGMA quick_check(1)');
     if (this.guard(() => check.get()?.quick_check) !== 'ok') throw new StorageFailed(`${path} is damaged. ${remedy}`);
@@ -197,6 +199,22 @@ export class Sqlite {
   /** Moves the write-ahead log into the database and empties it, so that no deleted text stays there. False when readers hold it. */
   checkpoint(): boolean {
     return this.guard(() => this.prepare<{ busy: bigint }>('PRAGMA wal_checkpoint(TRUNCATE)').get()?.busy === 0n);
+  }
+
+  /**
+   * Copies what it can of the write-ahead log into the database without waiting for anybody; writers and readers go on. When all was copied
+   * and no reader needs it, the next transaction begins the log anew.
+   * @returns how long the log was, bytes.
+   */
+  copyLog(): number {
+    this.#copyLog ??= this.prepare<{ log: bigint }>('PRAGMA wal_checkpoint(PASSIVE)');
+    return Number(this.guard(() => this.#copyLog?.get())?.log ?? 0n) * this.#pageBytes;
+  }
+  #copyLog: Statement<{ log: bigint }> | undefined;
+
+  /** Whether a COMMIT copies the log when it has become long, as SQLite does by itself, or somebody else does. */
+  copyLogAtCommit(does: boolean): void {
+    this.exec(`PRAGMA wal_autocheckpoint = ${does ? LOG_PAGES : 0}`);
   }
 
   /** Leaves one file: the binding keeps the connection half open while statements are not collected, and with it the log. */

@@ -109,3 +109,40 @@ describe('storage', () => {
     expect(await store.write([aReplace()])).toEqual([{ kind: 'applied' }]);
   });
 });
+
+describe('the segments of the full-text index', () => {
+  /** How many there are. */
+  function segments(path: string): number {
+    const db = new Sqlite({ path, remedy: '', busy: (message) => new StoreUnavailable(message) });
+    const row = db.prepare<{ count: bigint }>('SELECT count(DISTINCT segid) AS count FROM words_idx').get();
+    db.close();
+    return Number(row?.count ?? 0n);
+  }
+
+  async function writeOneByOne(store: SqliteDocumentStore, count: number): Promise<void> {
+    for (let n = 0; n < count; n++)
+      await store.write([aReplace({ id: anId(String(n)), passages: [`passage ${n} ${'word '.repeat(n % 9)}`] })]);
+  }
+
+  it('stay few, though every write adds one', async () => {
+    const path = aPath();
+    await using store = open(path);
+    await writeOneByOne(store, 380);
+    expect(segments(path)).toBeLessThan(40);
+    const { lexical } = await store.search({ scope: aScope(), lexical: { text: '379', depth: 10 } });
+    expect(lexical.map(({ source }) => source.key)).toEqual(['379']);
+  });
+
+  it('are merged by us in a file of an earlier format as well', async () => {
+    const path = aPath();
+    await open(path)[Symbol.asyncDispose]();
+    const before = new Sqlite({ path, remedy: '', busy: (message) => new StoreUnavailable(message) });
+    before.exec(`INSERT INTO words (words, rank) VALUES ('automerge', 8); PRAGMA user_version = 2;`);
+    before.close();
+    await using store = open(path);
+    await writeOneByOne(store, 10);
+    const db = new Sqlite({ path, remedy: '', busy: (message) => new StoreUnavailable(message) });
+    expect(db.prepare(`SELECT v FROM words_config WHERE k = 'automerge'`).get()).toEqual({ v: 0n });
+    db.close();
+  });
+});

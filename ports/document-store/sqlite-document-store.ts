@@ -1,6 +1,7 @@
 import type { Clock } from '../../runtime/clock.ts';
 import { silentLogger, type Logger } from '../../runtime/logger.ts';
 import type { DocumentId } from '../../schemas/ids.ts';
+import { CheckpointThread } from '../checkpoint-thread.ts';
 import type { Sqlite, Statement } from '../sqlite.ts';
 import type {
   DocumentStore,
@@ -17,7 +18,7 @@ import type {
   WriteOutcome,
 } from './document-store.ts';
 import { WriteApplier } from './sqlite/apply-writes.ts';
-import { openIndexFile, type IndexFile } from './sqlite/open-index-file.ts';
+import { openIndexFile, REMEDY, type IndexFile } from './sqlite/open-index-file.ts';
 import { Positions } from './sqlite/positions.ts';
 import { DocumentReads } from './sqlite/read-documents.ts';
 import { isName } from './is-name.ts';
@@ -43,6 +44,7 @@ export class SqliteDocumentStore implements DocumentStore {
   readonly #reads: DocumentReads;
   readonly #searcher: Searcher;
   readonly #words: WordSegments;
+  readonly #checkpoints: CheckpointThread;
   readonly #counts: Statement<{ source: string; documents: bigint; passages: bigint; vectors: bigint }>;
   #writing: Promise<unknown> = Promise.resolve();
 
@@ -55,6 +57,7 @@ export class SqliteDocumentStore implements DocumentStore {
     this.#reads = new DocumentReads(db);
     this.#searcher = searcherOf(db, options);
     this.#words = new WordSegments(db, clock);
+    this.#checkpoints = new CheckpointThread(db, clock, { path: options.path, remedy: REMEDY });
     this.#counts = db.prepare('SELECT source, documents, passages, vectors FROM counts ORDER BY source');
     logger.debug('The index is open.', { dimensions });
   }
@@ -62,7 +65,7 @@ export class SqliteDocumentStore implements DocumentStore {
   /** Calls are applied one after the other: the slices of two calls do not mix. What is written is found before it is durable. */
   async write(writes: readonly DocumentWrite[], signal?: AbortSignal): Promise<readonly WriteOutcome[]> {
     const applied = this.#writing.then(() => this.#writes.apply(writes, signal));
-    this.#writing = applied.catch(() => undefined);
+    this.#writing = applied.then(() => this.#words.merge(passagesOf(writes))).catch(() => undefined); // the next write meets the failure, too
     const outcomes = await applied;
     await this.#db.durable();
     return outcomes;
@@ -140,8 +143,13 @@ export class SqliteDocumentStore implements DocumentStore {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#writing;
     await this.#searcher.close();
+    await this.#checkpoints.close();
     this.#db.close();
   }
+}
+
+function passagesOf(writes: readonly DocumentWrite[]): number {
+  return writes.reduce((sum, write) => sum + (write.kind === 'replace' ? write.passages.length : 0), 0);
 }
 
 /** A thread can only be of a compiled program: from source, and in memory, searches run here. */

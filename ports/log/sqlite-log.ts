@@ -1,6 +1,7 @@
 import type { Clock } from '../../runtime/clock.ts';
 import { LogUnavailable } from '../../runtime/errors.ts';
 import { silentLogger, type Logger } from '../../runtime/logger.ts';
+import { CheckpointThread } from '../checkpoint-thread.ts';
 import { Sqlite } from '../sqlite.ts';
 import type {
   AppendRecord,
@@ -51,6 +52,7 @@ export class SqliteLog implements Log {
   readonly #appender: Appender;
   readonly #maintenance: Maintenance;
   readonly #members: MembershipStatements;
+  readonly #checkpoints: CheckpointThread;
   readonly #readers = new Set<SqliteLogReader>();
   #ends: Map<PartitionNumber, bigint>;
   #endsAsOf: number;
@@ -65,6 +67,7 @@ export class SqliteLog implements Log {
     });
     createSchema(db);
     this.#db = db;
+    this.#checkpoints = new CheckpointThread(db, clock, { path, remedy: REMEDY });
     this.#clock = clock;
     this.#logger = logger;
     this.#topics = new Topics(db);
@@ -174,6 +177,7 @@ export class SqliteLog implements Log {
     for (const reader of this.#readers) await reader[Symbol.asyncDispose]();
     await this.#appender.drained();
     this.#changes.close();
+    await this.#checkpoints.close();
     this.#db.close();
   }
 

@@ -13,7 +13,8 @@ export interface IndexFile {
   readonly maxBytes?: number;
 }
 
-const REMEDY = 'Stop freshet and delete the folder of the index: it is built again from the log.';
+/** What an operator does about a damaged file. */
+export const REMEDY = 'Stop freshet and delete the folder of the index: it is built again from the log.';
 
 /** A connection to the index, whose tables are there. @throws StorageFailed when the file is damaged, or of another format or model. */
 export function openIndexFile({ path, dimensions, maxBytes }: IndexFile): Sqlite {

@@ -17,7 +17,7 @@ export function passageNumber(document: DocumentNumber, ordinal: number): bigint
   return (document << ORDINAL_BITS) | BigInt(ordinal);
 }
 
-const SCHEMA_VERSION = 2n;
+const SCHEMA_VERSION = 3n;
 
 /** 8 kB pages hold five vectors of 384 dimensions with 6 % waste; of 4 kB pages a quarter would stay empty. */
 export const PAGE_BYTES = 8_192;
@@ -26,6 +26,13 @@ export const PAGE_BYTES = 8_192;
 const VECTOR_CHANGES = `
 -- Documents whose vectors have changed, in the order of their transactions.
 CREATE TABLE vector_changes (sequence INTEGER PRIMARY KEY, document INTEGER NOT NULL);
+`;
+
+/** Since format 3: the index merges its segments by itself only where WordSegments has fallen far behind, or writers are held up for it. */
+const MERGES = `
+INSERT INTO words (words, rank) VALUES ('automerge', 0);
+INSERT INTO words (words, rank) VALUES ('crisismerge', 64);
+INSERT INTO words (words, rank) VALUES ('usermerge', 8);
 `;
 
 const SCHEMA = `
@@ -71,8 +78,7 @@ CREATE VIRTUAL TABLE words USING fts5 (
   content = '', contentless_delete = 1, tokenize = 'porter unicode61 remove_diacritics 2'
 );
 
--- Twice FTS5's default: merging half as often made loading a tenth faster, and a query reads a few segments more.
-INSERT INTO words (words, rank) VALUES ('automerge', 8);
+${MERGES}
 
 -- Groups that may read a document whose is_open is 0.
 CREATE TABLE readers (document INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY (document, name)) WITHOUT ROWID;
@@ -129,7 +135,8 @@ export function createSchema(db: Sqlite, dimensions: number): void {
     db.transaction(() => {
       const found = version.get()?.user_version; // another process may have been first
       if (found === SCHEMA_VERSION) return;
-      if (found === 1n) return db.exec(`${VECTOR_CHANGES} PRAGMA user_version = ${SCHEMA_VERSION};`);
+      if (found === 1n || found === 2n)
+        return db.exec(`${found === 1n ? VECTOR_CHANGES : ''} ${MERGES} PRAGMA user_version = ${SCHEMA_VERSION};`);
       if (found !== 0n)
         throw new StorageFailed(
           `the index has format ${found}, this version of freshet reads up to ${SCHEMA_VERSION}; ${REBUILD}`,

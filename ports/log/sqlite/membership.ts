@@ -156,9 +156,7 @@ export class Membership {
 
   async #act(): Promise<void> {
     const wasMember = this.#me !== undefined;
-    const { isJoin, released } = await whenFree(this.#clock, () =>
-      this.#db.transaction(() => this.#carryOut()),
-    );
+    const { isJoin, released } = await whenFree(this.#clock, () => this.#db.transaction(() => this.#carryOut()));
     if (isJoin) this.#joins++;
     if (isJoin || released > 0) this.#changes.raiseMemberships();
     if (!wasMember && !this.#db.isMemory) void this.#keepLease();
