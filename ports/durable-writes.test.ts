@@ -1,3 +1,4 @@
+import type * as fs from 'node:fs';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +13,7 @@ import { openSqliteLog } from './log/sqlite-log.ts';
 const disk = vi.hoisted(() => ({ isHeld: false, waiting: [] as (() => void)[] }));
 
 vi.mock('node:fs', async (importOriginal) => {
-  const original = await importOriginal<typeof import('node:fs')>();
+  const original = await importOriginal<typeof fs>();
   const fdatasync = (descriptor: number, done: (error: NodeJS.ErrnoException | null) => void): void => {
     if (disk.isHeld) disk.waiting.push(() => original.fdatasync(descriptor, done));
     else original.fdatasync(descriptor, done);
