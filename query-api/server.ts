@@ -7,13 +7,14 @@ import fastify, {
 } from 'fastify';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { FreshetError, InvalidRequest, NotFound } from '../runtime/errors.ts';
+import { InvalidRequest, NotFound } from '../runtime/errors.ts';
 import { schemaFaults } from '../runtime/schema-faults.ts';
 import { parseStrictJson } from '../runtime/strict-json.ts';
 import type { OperationsDeps, QueryApiDeps, RouteGroup } from './deps.ts';
 import { createIdentify, type Identify } from './identity.ts';
 import { OPENAPI } from './openapi.ts';
-import { PROBLEM_TYPE, toldOf, toProblem } from './problem.ts';
+import { PROBLEM_TYPE, toProblem } from './problem.ts';
+import { replyError } from './reply-error.ts';
 import { addRequestContext, newTraceId } from './request-context.ts';
 import { answerRoutes } from './routes/answer.ts';
 import { consoleRoutes } from './routes/console.ts';
@@ -123,16 +124,7 @@ function acceptStrictJson(app: FastifyInstance): void {
 
 function replyWithProblems(app: FastifyInstance, { logger }: OperationsDeps): void {
   app.setErrorHandler((thrown: Error, request, reply) => {
-    const error = toldOf(thrown, request.gone);
-    const problem = toProblem(error, request.traceId);
-    const isOurs =
-      problem.status === 500 || (problem.status > 500 && error instanceof FreshetError && error.fate === 'fatal');
-    if (isOurs && !request.gone.aborted)
-      logger.error('A request failed.', { error: thrown, traceId: request.traceId, route: request.routeOptions.url });
-    if (error instanceof FreshetError && error.retryAfterSeconds !== undefined)
-      void reply.header('retry-after', String(error.retryAfterSeconds));
-    if (problem.status === 401) void reply.header('www-authenticate', 'Bearer');
-    void reply.code(problem.status).type(PROBLEM_TYPE).send(problem);
+    void reply.type(PROBLEM_TYPE).send(replyError(thrown, request, reply, logger));
   });
   app.setNotFoundHandler((request, reply) => {
     const problem = toProblem(new NotFound('There is nothing at this address.'), request.traceId);

@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { AnswerEvent } from '../../schemas/answer.ts';
-import { toldOf, toProblem } from '../problem.ts';
+import { toldOf, toProblem, type Problem } from '../problem.ts';
 
 /** A silent connection is cut by proxies after 30 to 60 s, ms. */
 const HEARTBEAT_MS = 15_000;
@@ -14,13 +14,30 @@ interface StreamDeps {
   readonly traceId: string;
 }
 
+/** How events are spelled for those who read the stream. JSON has no raw line break, so one `data` line holds any event. */
+export interface Wire<Event> {
+  event(event: Event): string;
+  /** What ends a stream that failed. */
+  failure(problem: Problem): string;
+  /** What ends a stream that is complete, if anything. */
+  readonly complete?: string;
+}
+
+/** The events of POST /v1/answer, by their names. */
+export const ANSWER_WIRE: Wire<AnswerEvent> = {
+  event: ({ event, data }) => `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`,
+  failure: ({ code, title, detail }) =>
+    ANSWER_WIRE.event({ event: 'error', data: { code, title, ...(detail !== undefined && { detail }) } }),
+};
+
 /**
- * Writes events to a hijacked reply as they come, with a heartbeat comment every 15 s, and ends it. What fails on the way becomes an
- * `error` event. Waits while the caller reads more slowly than the answer is written. A caller that goes away ends the iterator.
+ * Writes events to a hijacked reply as they come, with a heartbeat comment every 15 s, and ends it. What fails on the way becomes the
+ * wire's `failure`. Waits while the caller reads more slowly than the answer is written. A caller that goes away ends the iterator.
  */
-export async function streamEvents(
-  first: IteratorResult<AnswerEvent, unknown>,
-  rest: AsyncIterator<AnswerEvent>,
+export async function streamEvents<Event>(
+  first: IteratorResult<Event, unknown>,
+  rest: AsyncIterator<Event>,
+  wire: Wire<Event>,
   reply: FastifyReply,
   { clock, logger, traceId }: StreamDeps,
   gone: AbortSignal,
@@ -37,24 +54,20 @@ export async function streamEvents(
   try {
     for (let next = first; !next.done; next = await rest.next()) {
       if (raw.destroyed) break;
-      if (!raw.write(format(next.value))) await once(raw, 'drain', { signal: gone });
+      if (!raw.write(wire.event(next.value))) await once(raw, 'drain', { signal: gone });
     }
+    if (wire.complete !== undefined && !raw.destroyed) raw.write(wire.complete);
   } catch (thrown) {
-    const { code, title, detail, status } = toProblem(toldOf(thrown, gone), traceId);
-    if (status === 500 && !gone.aborted) logger.error('A streamed answer failed.', { error: thrown as Error, traceId });
-    if (!raw.destroyed)
-      raw.write(format({ event: 'error', data: { code, title, ...(detail !== undefined && { detail }) } }));
+    const problem = toProblem(toldOf(thrown, gone), traceId);
+    if (problem.status === 500 && !gone.aborted)
+      logger.error('A streamed answer failed.', { error: thrown as Error, traceId });
+    if (!raw.destroyed) raw.write(wire.failure(problem));
   } finally {
     finished.abort();
     await rest.return?.();
     await heartbeats;
     raw.end();
   }
-}
-
-/** JSON has no raw line break, so one `data` line holds any event. */
-function format({ event, data }: AnswerEvent): string {
-  return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
 async function beat(write: () => void, clock: Clock, signal: AbortSignal): Promise<void> {

@@ -1,10 +1,10 @@
-import { AnswerResponse, type AnswerEvent } from '../../schemas/answer.ts';
+import { AnswerResponse } from '../../schemas/answer.ts';
 import { AnswerRequest } from '../../schemas/query.ts';
 import { answerQuestion } from '../answer/answer-question.ts';
-import { streamEvents } from '../answer/sse.ts';
+import { ANSWER_WIRE, streamEvents } from '../answer/sse.ts';
+import { wholeAnswer } from '../answer/whole-answer.ts';
 import type { RouteGroup } from '../deps.ts';
 import { responses } from '../openapi.ts';
-import { GeneratorUnavailable } from '../../runtime/errors.ts';
 
 /** POST /v1/answer, as one JSON reply or as server-sent events. */
 export const answerRoutes: RouteGroup = (app, deps) => {
@@ -23,18 +23,13 @@ export const answerRoutes: RouteGroup = (app, deps) => {
     async (request, reply) => {
       const answerDeps = { ...deps, sources: deps.config.sources };
       const events = answerQuestion(request.body, request.principal, answerDeps, request.traceId, request);
-      if (request.body.stream !== true) return lastOf(events);
+      if (request.body.stream !== true) return wholeAnswer(events);
       // The first event comes before the stream is opened, so that a refused request is a problem and not a stream of one error.
       const iterator = events[Symbol.asyncIterator]();
       const first = await iterator.next();
       reply.hijack();
-      await streamEvents(first, iterator, reply, { ...deps, traceId: request.traceId }, request.gone);
+      await streamEvents(first, iterator, ANSWER_WIRE, reply, { ...deps, traceId: request.traceId }, request.gone);
       return reply;
     },
   );
 };
-
-async function lastOf(events: AsyncIterable<AnswerEvent>): Promise<AnswerResponse> {
-  for await (const event of events) if (event.event === 'done') return event.data;
-  throw new GeneratorUnavailable('The answer was not completed.');
-}

@@ -1,42 +1,14 @@
 import Type from 'typebox';
-import { NotFound } from '../../runtime/errors.ts';
-import { parseDocumentId, parsePassageId, type DocumentId } from '../../schemas/ids.ts';
 import type { RouteGroup } from '../deps.ts';
+import { explainDocument, Explanation } from '../explain-document.ts';
 import { requireAdmin } from '../may-administer.ts';
 import { responses } from '../openapi.ts';
-
-const Explanation = Type.Object({
-  documentId: Type.String(),
-  searchable: Type.Boolean(),
-  reason: Type.String(),
-  version: Type.Optional(Type.String()),
-  deleted: Type.Optional(Type.Boolean()),
-  position: Type.Optional(Type.String()),
-  committedAt: Type.Optional(Type.Number()),
-  indexedAt: Type.Optional(Type.Number()),
-  contentHash: Type.Optional(Type.String()),
-  tenant: Type.Optional(Type.String()),
-  acl: Type.Optional(Type.Union([Type.Array(Type.String()), Type.Null()])),
-  lineage: Type.Optional(Type.Object({ chunker: Type.String(), piiPolicy: Type.String(), embedder: Type.String() })),
-  passages: Type.Optional(
-    Type.Array(
-      Type.Object({
-        passageId: Type.String(),
-        span: Type.Object({ start: Type.Integer(), end: Type.Integer() }),
-        tokens: Type.Integer(),
-        vectorKey: Type.String(),
-        hasVector: Type.Boolean(),
-      }),
-    ),
-  ),
-});
-type Explanation = Type.Static<typeof Explanation>;
 
 const Params = Type.Object({
   id: Type.String({ description: 'Document id or passage id, percent-encoded once more.' }),
 });
 
-/** GET /v1/admin/explain/<id>: what the index holds of a document or passage and why it is (not) searchable (R21). Shows no text. */
+/** GET /v1/admin/explain/<id>: what the index holds of a document or passage and why it is (not) searchable. Shows no text. */
 export const explainRoutes: RouteGroup = (app, deps) => {
   app.get<{ Params: Type.Static<typeof Params> }>(
     '/v1/admin/explain/:id',
@@ -50,43 +22,7 @@ export const explainRoutes: RouteGroup = (app, deps) => {
     },
     async (request): Promise<Explanation> => {
       requireAdmin(request, deps.config);
-      const passage = parsePassageId(request.params.id);
-      const id = passage?.documentId ?? (request.params.id as DocumentId);
-      if (!parseDocumentId(id)) throw new NotFound('This is neither the id of a document nor of a passage.');
-      const [document] = await deps.store.read([id], {}, request.left);
-      if (!document) return { documentId: id, searchable: false, reason: 'The index has never held this document.' };
-      const passages = document.passages.filter((one) => passage === undefined || one.ordinal === passage.ordinal);
-      return {
-        documentId: id,
-        searchable: !document.deleted && passages.length > 0,
-        reason: reasonOf(document.deleted, passages.length, passages.filter((one) => one.hasVector).length),
-        version: document.version.toString(),
-        deleted: document.deleted,
-        position: document.position,
-        committedAt: document.committedAt,
-        indexedAt: document.indexedAt,
-        ...(!document.deleted && {
-          contentHash: document.contentHash,
-          tenant: document.tenant,
-          acl: document.acl && [...document.acl],
-          lineage: { ...document.lineage },
-        }),
-        passages: passages.map(({ id: passageId, start, end, tokens, vectorKey, hasVector }) => ({
-          passageId,
-          span: { start, end },
-          tokens,
-          vectorKey,
-          hasVector,
-        })),
-      };
+      return explainDocument(request.params.id, deps.store, () => true, request.left);
     },
   );
 };
-
-function reasonOf(isDeleted: boolean, passages: number, withVector: number): string {
-  if (isDeleted) return 'It was deleted at its source; a tombstone of this version refuses anything older.';
-  if (passages === 0) return 'It has no such passage: it is empty, or the ordinal is beyond its last passage.';
-  if (withVector < passages)
-    return `Searchable by words; ${passages - withVector} of ${passages} vectors are still missing.`;
-  return 'Searchable by words and by vector, for its tenant and ACL.';
-}

@@ -1,7 +1,6 @@
 import type { SearchRequest, SearchResponse } from '../../schemas/query.ts';
 import { SearchRequest as SearchRequestSchema, SearchResponse as SearchResponseSchema } from '../../schemas/query.ts';
-import { retrieve } from '../answer/retrieve.ts';
-import { toSearchResult } from '../answer/search-result.ts';
+import { searchPassages } from '../answer/search-passages.ts';
 import type { RouteGroup } from '../deps.ts';
 import { responses } from '../openapi.ts';
 
@@ -17,21 +16,13 @@ export const searchRoutes: RouteGroup = (app, deps) => {
         response: responses(SearchResponseSchema, 400, 401, 413, 415, 503),
       },
     },
-    async (request): Promise<SearchResponse> => {
-      const retrieval = await retrieve(
+    async (request): Promise<SearchResponse> =>
+      searchPassages(
         request.body,
         request.principal,
         { ...deps, sources: deps.config.sources },
+        request.traceId,
         request,
-      );
-      return {
-        results: retrieval.hits.map(toSearchResult),
-        asOf: retrieval.asOf,
-        coverage: retrieval.coverage,
-        ...(retrieval.degraded.length > 0 && { degraded: [...retrieval.degraded] }),
-        timingsMs: retrieval.timingsMs,
-        traceId: request.traceId,
-      };
-    },
+      ),
   );
 };
