@@ -122,6 +122,16 @@ describe('auth.mode required', () => {
     await expect(who({ 'x-api-key': '' })).rejects.toThrow(Unauthenticated);
   });
 
+  test('takes an API key as a bearer token, for clients that know no other header', async () => {
+    const apiKeys = [{ key: 'key with + and /', tenant: 'acme', groups: ['staff'] }];
+    for (const jwt of [undefined, { secret: SECRET }]) {
+      const who = identify({ mode: 'required', apiKeys, ...(jwt && { jwt }) });
+      expect(await who(bearer('key with + and /'))).toEqual({ tenant: 'acme', groups: ['staff'] });
+      await expect(who(bearer('key with + and'))).rejects.toThrow(Unauthenticated);
+      await expect(who({ ...bearer(''), 'x-api-key': 'key with + and /' })).rejects.toThrow(Unauthenticated);
+    }
+  });
+
   test('fetches a key set once for a flood of unknown key ids', async () => {
     let fetches = 0;
     const jwk = { ...(await exportJWK(rsa.publicKey)), kid: 'k1', alg: 'RS256' };

@@ -69,8 +69,11 @@ export function createIdentify(config: Pick<ResolvedConfig, 'auth' | 'server'>, 
   const byToken = auth.jwt && tokenVerifier(auth.jwt, clock);
   const byKey = apiKeyLookup(auth.apiKeys ?? []);
   return async (headers) => {
-    // A caller that sends a token is judged by the token alone: a bad one never falls back to something weaker.
+    // A caller that sends a token is judged by the token alone: a bad one never falls back to something weaker. Clients that know no
+    // other header than this one, as those of OpenAI's API, send an API key in it.
     if (headers.authorization !== undefined) {
+      const ofKey = byKey(/^Bearer +(.+)$/i.exec(headers.authorization)?.[1] ?? '');
+      if (ofKey) return ofKey;
       const token = /^Bearer +([\w.~+/=-]+)$/i.exec(headers.authorization)?.[1];
       if (!byToken || token === undefined)
         throw new Unauthenticated('The Authorization header is not a bearer token that is taken here.');
