@@ -17,12 +17,14 @@ import { PROBLEM_TYPE, toProblem } from './problem.ts';
 import { replyError } from './reply-error.ts';
 import { addRequestContext, newTraceId } from './request-context.ts';
 import { answerRoutes } from './routes/answer.ts';
+import { chatCompletionRoutes } from './routes/chat-completions.ts';
 import { consoleRoutes } from './routes/console.ts';
 import { documentRoutes } from './routes/documents.ts';
 import { explainRoutes } from './routes/explain.ts';
 import { failureRoutes } from './routes/failures.ts';
 import { feedbackRoutes } from './routes/feedback.ts';
 import { freshnessRoutes } from './routes/freshness.ts';
+import { modelRoutes } from './routes/models.ts';
 import { operationsRoutes } from './routes/operations.ts';
 import { searchRoutes } from './routes/search.ts';
 
@@ -36,6 +38,8 @@ const MAX_PARAM_CHARS = 16_384;
 const ROUTES_OF_CALLERS: readonly RouteGroup[] = [
   searchRoutes,
   answerRoutes,
+  chatCompletionRoutes,
+  modelRoutes,
   freshnessRoutes,
   documentRoutes,
   feedbackRoutes,

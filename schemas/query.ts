@@ -21,11 +21,14 @@ export const Filter = Type.Record(
 );
 export type Filter = Type.Static<typeof Filter>;
 
+/** Longest query or question, UTF-16 code units. */
+export const MAX_QUESTION_CHARS = 8_000;
+
 /** Most passages that one request may ask for. */
 export const MAX_K = 100;
 
 const shared = {
-  k: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_K, default: 8 })),
+  k: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_K, default: 8, description: 'How many passages.' })),
   mode: Type.Optional(
     Type.Union([Type.Literal('hybrid'), Type.Literal('lexical'), Type.Literal('dense')], { default: 'hybrid' }),
   ),
@@ -46,14 +49,18 @@ const shared = {
 
 /** Body of POST /v1/search. */
 export const SearchRequest = Type.Object(
-  { query: Type.String({ minLength: 1, maxLength: 8_000 }), ...shared },
+  { query: Type.String({ minLength: 1, maxLength: MAX_QUESTION_CHARS }), ...shared },
   { additionalProperties: false },
 );
 export type SearchRequest = Type.Static<typeof SearchRequest>;
 
 /** Body of POST /v1/answer. */
 export const AnswerRequest = Type.Object(
-  { question: Type.String({ minLength: 1, maxLength: 8_000 }), ...shared, stream: Type.Optional(Type.Boolean()) },
+  {
+    question: Type.String({ minLength: 1, maxLength: MAX_QUESTION_CHARS }),
+    ...shared,
+    stream: Type.Optional(Type.Boolean()),
+  },
   { additionalProperties: false },
 );
 export type AnswerRequest = Type.Static<typeof AnswerRequest>;

@@ -1,0 +1,55 @@
+import { type ChatChunk, ChatCompletion, ChatError, ChatRequest } from '../../schemas/chat.ts';
+import { answerQuestion } from '../answer/answer-question.ts';
+import { streamEvents, type Wire } from '../answer/sse.ts';
+import { wholeAnswer } from '../answer/whole-answer.ts';
+import { chatErrors, toChatError } from '../chat/chat-error.ts';
+import { chunksOf, toCompletion, type CompletionHead } from '../chat/completion.ts';
+import { readConversation } from '../chat/read-conversation.ts';
+import type { RouteGroup } from '../deps.ts';
+
+/** As OpenAI streams. A failure is not followed by `[DONE]`: nothing is done. */
+const CHAT_WIRE: Wire<ChatChunk> = {
+  event: (chunk) => data(chunk),
+  failure: (problem) => data(toChatError(problem)),
+  complete: 'data: [DONE]\n\n',
+};
+
+/** POST /v1/chat/completions: POST /v1/answer for clients of OpenAI's API, as one reply or as a stream. */
+export const chatCompletionRoutes: RouteGroup = (app, deps) => {
+  app.post<{ Body: ChatRequest }>(
+    '/v1/chat/completions',
+    {
+      errorHandler: chatErrors(deps),
+      schema: {
+        summary: 'Answers the last question of a conversation, as the chat API of OpenAI',
+        description:
+          'With stream: true the reply is text/event-stream of chat.completion.chunk objects, ended by [DONE]. What is not of OpenAI stands under `freshet`.',
+        tags: ['chat'],
+        body: ChatRequest,
+        response: {
+          200: ChatCompletion,
+          ...Object.fromEntries([400, 401, 413, 415, 503].map((status) => [status, ChatError])),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { body, traceId, principal } = request;
+      const question = readConversation(body);
+      const head: CompletionHead = { traceId, atMs: deps.clock.now(), question: question.question };
+      const answerDeps = { ...deps, sources: deps.config.sources };
+      const events = answerQuestion(question, principal, answerDeps, traceId, request);
+      if (body.stream !== true) return toCompletion(await wholeAnswer(events), head);
+      // The first chunk comes before the stream is opened, so that a refused request has the status of its error.
+      const chunks = chunksOf(events, head, body.stream_options?.include_usage === true);
+      const first = await chunks.next();
+      reply.hijack();
+      await streamEvents(first, chunks, CHAT_WIRE, reply, { ...deps, traceId }, request.gone);
+      return reply;
+    },
+  );
+};
+
+/** JSON has no raw line break, so one line holds it. */
+function data(value: unknown): string {
+  return `data: ${JSON.stringify(value)}\n\n`;
+}
