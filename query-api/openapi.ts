@@ -14,6 +14,7 @@ export const OPENAPI: FastifyDynamicSwaggerOptions = {
     tags: [
       { name: 'questions', description: 'Search, answers, documents, feedback' },
       { name: 'chat', description: 'For chat pages and clients that speak the API of OpenAI' },
+      { name: 'agents', description: 'For programs that speak the Model Context Protocol' },
       { name: 'freshness', description: 'How far the index is' },
       { name: 'webhooks', description: 'Changes that are pushed' },
       { name: 'operations', description: 'Health, metrics, dead letters' },

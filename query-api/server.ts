@@ -24,6 +24,7 @@ import { explainRoutes } from './routes/explain.ts';
 import { failureRoutes } from './routes/failures.ts';
 import { feedbackRoutes } from './routes/feedback.ts';
 import { freshnessRoutes } from './routes/freshness.ts';
+import { mcpRoutes } from './routes/mcp.ts';
 import { modelRoutes } from './routes/models.ts';
 import { operationsRoutes } from './routes/operations.ts';
 import { searchRoutes } from './routes/search.ts';
@@ -40,6 +41,7 @@ const ROUTES_OF_CALLERS: readonly RouteGroup[] = [
   answerRoutes,
   chatCompletionRoutes,
   modelRoutes,
+  mcpRoutes,
   freshnessRoutes,
   documentRoutes,
   feedbackRoutes,

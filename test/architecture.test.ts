@@ -28,6 +28,7 @@ const homeOf: Readonly<Record<string, readonly string[]>> = {
   '@elastic/elasticsearch': ['ports/document-store'],
   '@fastify/swagger': ['query-api'],
   '@huggingface/inference': ['ports/embedder'],
+  '@modelcontextprotocol/server': ['query-api/mcp'],
   '@photostructure/sqlite': ['ports'],
   avsc: ['ports/schema-registry'],
   bullmq: ['ports/jobs'],
