@@ -45,7 +45,10 @@ export async function explainDocument(
 ): Promise<Explanation> {
   const passage = parsePassageId(text);
   const id = passage?.documentId ?? (text as DocumentId);
-  if (!parseDocumentId(id)) throw new NotFound('This is neither the id of a document nor of a passage.');
+  if (!parseDocumentId(id))
+    throw new NotFound(
+      'This is neither the id of a document, <source>/<table>/<key>, nor of a passage, <document id>#<ordinal>.',
+    );
   const [document] = await store.read([id], {}, signal);
   if (!isFor(document))
     throw new NotFound(

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { GenerateEvent, Generator } from '../../ports/generator/generator.ts';
 import type { AnswerResponse } from '../../schemas/answer.ts';
 import type { SearchResponse } from '../../schemas/query.ts';
+import { readSourceFiles } from '../../test/support/source-files.ts';
 import { articleKey, queryBench, type QueryBench, type QueryBenchOptions } from '../../test/support/query-api.ts';
 
 const LOCKS = 'A job lock is held for 30 seconds before it expires. Workers renew it while they run.';
@@ -232,6 +233,14 @@ describe('POST /mcp', () => {
     const { bench } = await served();
     const reply = await bench.app.inject({ method, url: '/mcp' });
     expect({ status: reply.statusCode, allow: reply.headers['allow'] }).toEqual({ status: 405, allow: 'POST' });
+  });
+
+  test('is not paid for by a start: its package is loaded by the first call', () => {
+    const eager = readSourceFiles().filter(
+      ({ path, isTest, code }) =>
+        !isTest && !path.startsWith('query-api/mcp/') && /^import (?!type).*\/mcp\//m.test(code),
+    );
+    expect(eager.map(({ path }) => path)).toEqual([]);
   });
 
   test('counts as queries', async () => {

@@ -155,7 +155,7 @@ export type SourceConfig = PostgresSourceConfig | WebhookSourceConfig | Debezium
 
 const ApiKey = Type.Object(
   {
-    key: secret('The key, as sent in x-api-key.'),
+    key: secret('The key, as sent in x-api-key or as a bearer token.'),
     tenant: text('Tenant of the caller.'),
     groups: Type.Optional(Type.Array(Type.String(), { default: [], description: 'Groups of the caller.' })),
   },
