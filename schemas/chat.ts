@@ -2,8 +2,11 @@ import Type from 'typebox';
 import { AnswerResponse } from './answer.ts';
 import { SearchRequest } from './query.ts';
 
-/** The one model that is offered: answers from the index. Any other name in a request means it, too. */
+/** The model that answers from the index. Any name in a request that is none of ours means it, too. */
 export const CHAT_MODEL = 'freshet';
+
+/** The same, with the sources listed below the text, for readers whose page shows nothing but text. */
+export const CHAT_MODEL_WITH_SOURCES = 'freshet-with-sources';
 
 const nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 
@@ -33,7 +36,11 @@ const refused = (what: string) => Type.Optional(Type.Unknown({ description: what
  */
 export const ChatRequest = Type.Object(
   {
-    model: Type.Optional(Type.String({ description: `Any name is taken; the model is always ${CHAT_MODEL}.` })),
+    model: Type.Optional(
+      Type.String({
+        description: `${CHAT_MODEL}, or ${CHAT_MODEL_WITH_SOURCES} to have the sources listed below the text. Any other name means the first.`,
+      }),
+    ),
     messages: Type.Array(ChatMessage, {
       minItems: 1,
       description:

@@ -1,5 +1,11 @@
 import type { AnswerEvent, AnswerResponse, Usage } from '../../schemas/answer.ts';
-import { CHAT_MODEL, type ChatChunk, type ChatCompletion, type ChatExtension } from '../../schemas/chat.ts';
+import {
+  CHAT_MODEL_WITH_SOURCES,
+  type ChatChunk,
+  type ChatCompletion,
+  type ChatExtension,
+} from '../../schemas/chat.ts';
+import { sourceList } from './source-list.ts';
 
 /** What every part of one completion says of itself. */
 export interface CompletionHead {
@@ -8,13 +14,17 @@ export interface CompletionHead {
   readonly atMs: number;
   /** As the index was asked. */
   readonly question: string;
+  /** The name under which the answer is given. */
+  readonly model: string;
+  /** By passage id; complete before the answer is. */
+  readonly titles: ReadonlyMap<string, string>;
 }
 
 /** An answer as one completion. */
 export function toCompletion(answer: AnswerResponse, head: CompletionHead): ChatCompletion {
   const message = {
     role: 'assistant' as const,
-    content: answer.answer,
+    content: answer.answer + sourcesOf(answer, head),
     refusal: null, // null also where nothing was found: clients show a refusal instead of the text that says so
     freshet: extensionOf(answer, head),
   };
@@ -54,7 +64,7 @@ export async function* chunksOf(
         yield chunk({ content: event.data.text });
         break;
       case 'done': {
-        const rest = unsaid(sent, event.data.answer);
+        const rest = unsaid(sent, event.data.answer) + sourcesOf(event.data, head);
         if (rest !== '') yield chunk({ content: rest });
         yield chunk({ freshet: extensionOf(event.data, head) }, 'stop');
         if (hasUsage) yield { ...base, choices: [], usage: usageOf(event.data.usage) };
@@ -69,8 +79,12 @@ export async function* chunksOf(
 
 type Delta = ChatChunk['choices'][number]['delta'];
 
-function common({ traceId, atMs }: CompletionHead) {
-  return { id: `chatcmpl-${traceId}`, created: Math.floor(atMs / 1_000), model: CHAT_MODEL };
+function common({ traceId, atMs, model }: CompletionHead) {
+  return { id: `chatcmpl-${traceId}`, created: Math.floor(atMs / 1_000), model };
+}
+
+function sourcesOf({ citations }: AnswerResponse, { model, titles }: CompletionHead): string {
+  return model === CHAT_MODEL_WITH_SOURCES ? sourceList(citations, titles) : '';
 }
 
 function extensionOf({ answer: _answer, usage: _usage, ...rest }: AnswerResponse, head: CompletionHead): ChatExtension {

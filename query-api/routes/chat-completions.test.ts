@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { GenerateEvent, Generator } from '../../ports/generator/generator.ts';
 import { ChatChunk, ChatCompletion, ChatError, type ChatExtension } from '../../schemas/chat.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
-import { queryBench, type QueryBench, type QueryBenchOptions } from '../../test/support/query-api.ts';
+import { articleKey, queryBench, type QueryBench, type QueryBenchOptions } from '../../test/support/query-api.ts';
 
 const LOCKS = 'A job lock is held for 30 seconds before it expires. Workers renew it while they run.';
 const QUESTION = { role: 'user', content: 'When does a job lock expire?' } as const;
@@ -92,11 +92,30 @@ describe("OpenAI's client", () => {
     expect(freshet?.citations).toMatchObject([{ marker: 1, quote: 'held for 30 seconds' }]);
   });
 
-  test('lists one model, and gets it by its name alone', async () => {
+  test('lists the models, and gets them by their names alone', async () => {
     const { client } = await served();
-    expect((await client.models.list()).data.map(({ id }) => id)).toEqual(['freshet']);
+    expect((await client.models.list()).data.map(({ id }) => id)).toEqual(['freshet', 'freshet-with-sources']);
     expect(await client.models.retrieve('freshet')).toMatchObject({ id: 'freshet', object: 'model' });
     await expect(client.models.retrieve('gpt-4o')).rejects.toMatchObject({ status: 404, code: 'FRESHET_NOT_FOUND' });
+  });
+
+  test('has the sources listed below the text, once each, if the model says so', async () => {
+    const again: GenerateEvent = { kind: 'citation', marker: 1, quote: 'renew it' };
+    const { client } = await served({
+      generator: scripted([...SUPPORTED.slice(0, 3), again, done()]),
+      clock: new FakeClock(),
+    });
+    const ask = { model: 'freshet-with-sources', messages: [QUESTION] };
+    const whole = await client.chat.completions.create(ask);
+    const text = `After 30 seconds [1].\n\nSources:\n\n- [1] Locks, \`${articleKey('1')}\`, changed `;
+    expect(whole.model).toBe('freshet-with-sources');
+    const content = whole.choices[0]?.message.content ?? '';
+    expect(content.startsWith(text)).toBe(true);
+    expect(content.slice(text.length)).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d UTC$/);
+    const streamed = await client.chat.completions.stream(ask).finalContent();
+    expect(streamed).toBe(whole.choices[0]?.message.content);
+    const { client: unsure } = await served({ generator: scripted([{ kind: 'token', text: 'No.' }, done(true)]) });
+    expect((await unsure.chat.completions.create(ask)).choices[0]?.message.content).toBe('No.');
   });
 
   test('is told in its own errors what cannot be had', async () => {

@@ -1,10 +1,18 @@
-import { type ChatChunk, ChatCompletion, ChatError, ChatRequest } from '../../schemas/chat.ts';
+import {
+  CHAT_MODEL,
+  CHAT_MODEL_WITH_SOURCES,
+  type ChatChunk,
+  ChatCompletion,
+  ChatError,
+  ChatRequest,
+} from '../../schemas/chat.ts';
 import { answerQuestion } from '../answer/answer-question.ts';
 import { streamEvents, type Wire } from '../answer/sse.ts';
 import { wholeAnswer } from '../answer/whole-answer.ts';
 import { chatErrors, toChatError } from '../chat/chat-error.ts';
 import { chunksOf, toCompletion, type CompletionHead } from '../chat/completion.ts';
 import { readConversation } from '../chat/read-conversation.ts';
+import { keepTitles } from '../chat/source-list.ts';
 import type { RouteGroup } from '../deps.ts';
 
 /** As OpenAI streams. A failure is not followed by `[DONE]`: nothing is done. */
@@ -35,9 +43,11 @@ export const chatCompletionRoutes: RouteGroup = (app, deps) => {
     async (request, reply) => {
       const { body, traceId, principal } = request;
       const question = readConversation(body);
-      const head: CompletionHead = { traceId, atMs: deps.clock.now(), question: question.question };
+      const titles = new Map<string, string>();
+      const model = body.model === CHAT_MODEL_WITH_SOURCES ? CHAT_MODEL_WITH_SOURCES : CHAT_MODEL;
+      const head: CompletionHead = { traceId, atMs: deps.clock.now(), question: question.question, model, titles };
       const answerDeps = { ...deps, sources: deps.config.sources };
-      const events = answerQuestion(question, principal, answerDeps, traceId, request);
+      const events = keepTitles(answerQuestion(question, principal, answerDeps, traceId, request), titles);
       if (body.stream !== true) return toCompletion(await wholeAnswer(events), head);
       // The first chunk comes before the stream is opened, so that a refused request has the status of its error.
       const chunks = chunksOf(events, head, body.stream_options?.include_usage === true);

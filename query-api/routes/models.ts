@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { NotFound } from '../../runtime/errors.ts';
-import { CHAT_MODEL, ChatError, ChatModel, ChatModelList } from '../../schemas/chat.ts';
+import { CHAT_MODEL, CHAT_MODEL_WITH_SOURCES, ChatError, ChatModel, ChatModelList } from '../../schemas/chat.ts';
 import { chatErrors } from '../chat/chat-error.ts';
 import type { RouteGroup } from '../deps.ts';
 
@@ -9,19 +9,21 @@ const Params = Type.Object({ model: Type.String() });
 /** GET /v1/models and /v1/models/<id>: what a chat page offers to choose from. */
 export const modelRoutes: RouteGroup = (app, deps) => {
   const created = Math.floor(deps.clock.now() / 1_000);
-  const model: ChatModel = { id: CHAT_MODEL, object: 'model', created, owned_by: 'freshet' };
+  const models = [CHAT_MODEL, CHAT_MODEL_WITH_SOURCES].map((id): ChatModel => {
+    return { id, object: 'model', created, owned_by: 'freshet' };
+  });
   const errorHandler = chatErrors(deps);
   app.get(
     '/v1/models',
     {
       errorHandler,
       schema: {
-        summary: 'The model that answers, as the API of OpenAI lists it',
+        summary: 'The models that answer, as the API of OpenAI lists it',
         tags: ['chat'],
         response: { 200: ChatModelList, 401: ChatError },
       },
     },
-    async (): Promise<ChatModelList> => ({ object: 'list', data: [model] }),
+    async (): Promise<ChatModelList> => ({ object: 'list', data: models }),
   );
   app.get<{ Params: Type.Static<typeof Params> }>(
     '/v1/models/:model',
@@ -35,7 +37,8 @@ export const modelRoutes: RouteGroup = (app, deps) => {
       },
     },
     async (request): Promise<ChatModel> => {
-      if (request.params.model !== CHAT_MODEL) throw new NotFound(`There is one model: ${CHAT_MODEL}.`);
+      const model = models.find(({ id }) => id === request.params.model);
+      if (!model) throw new NotFound(`There are these models: ${models.map(({ id }) => id).join(', ')}.`);
       return model;
     },
   );
