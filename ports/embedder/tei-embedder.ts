@@ -6,7 +6,7 @@ import { vectorOf } from './remote/decode-vectors.ts';
 import type { EmbeddingEndpoint, SendOutcome } from './remote/endpoint.ts';
 import { openRemote, patiently, unanswered, type RemoteOptions } from './remote/open-remote.ts';
 import type { RemoteEmbedder } from './remote/remote-embedder.ts';
-import { sendRequest } from './remote/send-request.ts';
+import { sendRequest } from '../remote/send-request.ts';
 
 /** Where a text-embeddings-inference server is and how it is asked. */
 export interface TeiEmbedderOptions extends RemoteOptions {

@@ -1,3 +1,5 @@
+import type { RequestFailure } from '../../remote/request-failure.ts';
+
 /** What a text is embedded as: models and services tell the two apart. */
 export type TextKind = 'passage' | 'query';
 
@@ -16,16 +18,7 @@ export type SendOutcome =
       readonly servedBy?: string;
       readonly answeredAtMs?: number;
     }
-  /** The server is alive and wants less, or wants to be left alone for a time. */
-  | { readonly kind: 'overloaded'; readonly reason: string; readonly retryAfterMs: number | undefined }
-  /** No reply, a broken one or a failing server; the same texts may be sent again. */
-  | { readonly kind: 'failed'; readonly reason: string; readonly retryAfterMs: number | undefined }
-  /** The server will not take these texts together, or one of them at all. */
-  | { readonly kind: 'refused'; readonly reason: string }
-  /** The key, the address or the model's name is wrong; no text of any kind will be taken until an operator acts. */
-  | { readonly kind: 'forbidden'; readonly reason: string }
-  /** A reply that says it succeeded and does not hold vectors. */
-  | { readonly kind: 'unusable'; readonly reason: string };
+  | RequestFailure;
 
 /** One embedding service as the scheduler sees it. One request per call: no retries, no batching, no timeout of its own. */
 export interface EmbeddingEndpoint {

@@ -2,7 +2,7 @@ import type { Clock, Random } from '../../../runtime/clock.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import type { Metrics } from '../../../runtime/metrics.ts';
 import { retryDelayMs } from '../../../runtime/retry.ts';
-import { Circuit } from './circuit.ts';
+import { Circuit } from '../../remote/circuit.ts';
 import { ConcurrencyLimit } from './concurrency-limit.ts';
 import type { EmbeddingEndpoint, RequestLimits, SendOutcome } from './endpoint.ts';
 import { hedged } from './hedge.ts';

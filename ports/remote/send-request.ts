@@ -1,8 +1,6 @@
-import type { Clock } from '../../../runtime/clock.ts';
-import type { SendOutcome } from './endpoint.ts';
+import type { Clock } from '../../runtime/clock.ts';
 import { judgeException, judgeRefusal } from './judge-response.ts';
-
-type Failure = Exclude<SendOutcome, { kind: 'vectors' }>;
+import type { RequestFailure } from './request-failure.ts';
 
 /** Thrown through a vendor's client so that it neither reads the error's body nor tries again. */
 class Refused extends Error {}
@@ -17,8 +15,8 @@ export async function sendRequest<T>(
   request: (fetch: typeof globalThis.fetch, signal: AbortSignal) => Promise<T>,
   clock: Clock,
   signal: AbortSignal,
-): Promise<{ readonly kind: 'reply'; readonly reply: T; readonly answeredAtMs: number } | Failure> {
-  let failure: Failure | undefined;
+): Promise<{ readonly kind: 'reply'; readonly reply: T; readonly answeredAtMs: number } | RequestFailure> {
+  let failure: RequestFailure | undefined;
   let answeredAtMs: number | undefined;
   const judgingFetch: typeof globalThis.fetch = async (input, init) => {
     try {

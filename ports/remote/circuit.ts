@@ -1,5 +1,5 @@
-import type { Clock, Random } from '../../../runtime/clock.ts';
-import { retryDelayMs } from '../../../runtime/retry.ts';
+import type { Clock, Random } from '../../runtime/clock.ts';
+import { retryDelayMs } from '../../runtime/retry.ts';
 
 /** Requests that fail one after the other before the server counts as down. */
 const FAILURES_TO_OPEN = 5;

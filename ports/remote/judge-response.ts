@@ -1,4 +1,4 @@
-import type { SendOutcome } from './endpoint.ts';
+import type { RequestFailure } from './request-failure.ts';
 
 /** Longest pause that a server may ask for; a larger one is a mistake, or means that an operator should look. */
 const MAX_RETRY_AFTER_MS = 120_000;
@@ -21,11 +21,7 @@ export function retryAfterMs(headers: Headers, nowMs: number): number | undefine
  * What a reply without success means, by its status alone: bodies of errors may quote the texts. The table covers what TEI (413
  * validation, 422 tokenizer, 424 backend, 429 overloaded, 503 unhealthy), OpenAI, Cohere (498, 499) and the gateways before them answer.
  */
-export function judgeRefusal(
-  status: number,
-  headers: Headers,
-  nowMs: number,
-): Exclude<SendOutcome, { kind: 'vectors' }> {
+export function judgeRefusal(status: number, headers: Headers, nowMs: number): RequestFailure {
   const reason = `status ${status}`;
   const pauseMs = retryAfterMs(headers, nowMs);
   // 424 is TEI's failed inference: out of memory for this batch, or a text that the kernels cannot take. Smaller may pass.
@@ -40,7 +36,7 @@ export function judgeRefusal(
 }
 
 /** What an exception of `fetch` means: no reply came. The names of system errors (ECONNREFUSED) are kept, messages are not. */
-export function judgeException(error: unknown): Exclude<SendOutcome, { kind: 'vectors' }> {
+export function judgeException(error: unknown): RequestFailure {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const code = (cause as { code?: unknown } | undefined)?.code;
   const name = error instanceof Error ? error.name : 'unknown error';

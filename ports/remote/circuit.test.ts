@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { FakeClock } from '../../../test/support/fake-clock.ts';
+import { FakeClock } from '../../test/support/fake-clock.ts';
 import { Circuit } from './circuit.ts';
 
 function opened() {
