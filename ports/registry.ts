@@ -10,6 +10,7 @@ import type { DocumentStore } from './document-store/document-store.ts';
 import type { Embedder, EmbedderModel } from './embedder/embedder.ts';
 import type { Generator } from './generator/generator.ts';
 import type { Jobs } from './jobs/jobs.ts';
+import type { Reranker } from './reranker/reranker.ts';
 import type { SchemaRegistry } from './schema-registry/schema-registry.ts';
 import type { Log, RecordPlace } from './log/log.ts';
 
@@ -219,6 +220,28 @@ export async function openSchemaRegistry({
   return { schemaRegistry: confluentRegistry(schemaRegistry) };
 }
 
+/** The reranker that the config names; none by default. Asks nothing yet: a query is answered without one. */
+export async function openReranker(
+  { reranker }: ResolvedConfig,
+  { clock, random, logger }: AdapterParts,
+): Promise<Reranker | undefined> {
+  const { kind, url, apiKey, maxConcurrency } = reranker;
+  const options = { maxConcurrency, clock, random, logger };
+  switch (kind) {
+    case 'none':
+      return undefined;
+    case 'tei': {
+      const { teiReranker } = await import('./reranker/tei-reranker.ts');
+      return teiReranker({ ...options, url: required(url), ...(apiKey !== undefined && { apiKey }) });
+    }
+    case 'cohere': {
+      const { cohereReranker } = await import('./reranker/cohere-reranker.ts');
+      const model = required(reranker.model);
+      return cohereReranker({ ...options, model, apiKey: required(apiKey), ...(url !== undefined && { url }) });
+    }
+  }
+}
+
 /** The generator that the config names. */
 export async function openGenerator(config: ResolvedConfig): Promise<Generator> {
   switch (config.generator.kind) {
@@ -279,6 +302,15 @@ export function describeEngines(config: ResolvedConfig, parts: AdapterParts): re
       async ask(signal) {
         await using opened = await openEmbedder(config, parts, signal);
         return `serves ${opened.model.name}, ${opened.model.dimensions} dimensions`;
+      },
+    });
+  if (config.reranker.kind !== 'none')
+    engines.push({
+      name: 'reranker',
+      key: 'reranker',
+      async ask(signal) {
+        await using opened = await openReranker(config, parts);
+        return (await opened?.probe(signal)) ?? 'is not asked';
       },
     });
   return engines;

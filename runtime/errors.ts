@@ -248,6 +248,33 @@ export class Forbidden extends FreshetError {
   override readonly status = 403;
 }
 
+/**
+ * Why a reranker gave no order.
+ * - `timeout`: not in time.
+ * - `busy`: as many requests are under way and wait as may be.
+ * - `down`: it failed several times in a row and is left alone for a while.
+ * - `overloaded`: it asked for a pause.
+ * - `failed`: no reply, a broken one, or a failing server.
+ * - `refused`: it will not take these texts.
+ * - `forbidden`: key, address or model are wrong; an operator has to act.
+ * - `unusable`: it replied, but not with one finite score for each text.
+ */
+export type RerankFailure =
+  'timeout' | 'busy' | 'down' | 'overloaded' | 'failed' | 'refused' | 'forbidden' | 'unusable';
+
+/** The reranker gave no usable order in time; the results keep the order that both legs gave them. */
+export class RerankerUnavailable extends FreshetError {
+  readonly code = 'FRESHET_RERANKER_UNAVAILABLE';
+  readonly fate = 'retry';
+  override readonly status = 503;
+  readonly failure: RerankFailure;
+
+  constructor(message?: string, options?: ErrorOptions & { readonly failure?: RerankFailure }) {
+    super(message, options);
+    this.failure = options?.failure ?? 'failed';
+  }
+}
+
 /** The generator failed, stalled past its deadline or broke off; no answer was completed. */
 export class GeneratorUnavailable extends FreshetError {
   readonly code = 'FRESHET_GENERATOR_UNAVAILABLE';

@@ -118,6 +118,11 @@ function queryMetrics({ counter, histogram }: Makers) {
   return {
     queryStepDuration: histogram('freshet_query_step_duration_seconds', 'Time of one step of a query.', ['step']),
     queries: counter('freshet_queries_total', 'Requests of the query API.', ['route', 'outcome']),
+    rerankQueries: counter(
+      'freshet_rerank_queries_total',
+      'Queries whose results were to be reranked, by what became of it (reranked, or why the order stayed).',
+      ['outcome'],
+    ),
     cacheRequests: counter('freshet_cache_requests_total', 'Cache look-ups, by hit or miss.', ['cache', 'result']),
     generateTokens: counter('freshet_generate_tokens_total', 'Tokens of generation, by kind (prompt, completion).', [
       'kind',

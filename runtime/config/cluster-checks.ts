@@ -58,7 +58,7 @@ function* checkUrls({ elasticsearch, redis, connect, schemaRegistry, kafka }: Pa
       yield { path: `kafka.brokers[${index}]`, problem: 'expected `host:port`' };
 }
 
-/** The keys that each kind of embedder needs, and those that mean nothing to it. */
+/** The keys that each kind needs, and those that it takes besides. */
 const EMBEDDER_KEYS = {
   onnx: { needs: [], takes: ['threads'] },
   hash: { needs: [], takes: [] },
@@ -67,19 +67,38 @@ const EMBEDDER_KEYS = {
   cohere: { needs: ['apiKey', 'model'], takes: ['url', 'dimensions'] },
 } as const;
 
+const RERANKER_KEYS = {
+  none: { needs: [], takes: [] },
+  tei: { needs: ['url'], takes: ['apiKey'] },
+  cohere: { needs: ['apiKey', 'model'], takes: ['url'] },
+} as const;
+
 export function* checkEmbedder({ embedder }: PartialConfig): Generator<CrossFault> {
   if (!embedder) return;
-  const kind = embedder.kind ?? 'onnx';
-  const { needs, takes } = EMBEDDER_KEYS[kind];
-  for (const key of needs)
-    if (embedder[key as keyof typeof embedder] === undefined)
-      yield { path: `embedder.${key}`, problem: `missing; kind \`${kind}\` needs it` };
-  const known: readonly string[] = [...needs, ...takes];
-  for (const key of ['url', 'model', 'apiKey', 'dimensions'] as const)
-    if (embedder[key] !== undefined && !known.includes(key))
-      yield { path: `embedder.${key}`, problem: `means nothing to kind \`${kind}\`; leave it out` };
-  if (embedder.url !== undefined && !['http:', 'https:'].includes(parseUrl(embedder.url)?.protocol ?? ''))
-    yield { path: 'embedder.url', problem: 'expected a URL that begins with http:// or https://' };
+  const { kind = 'onnx' } = embedder;
+  yield* checkKeys('embedder', kind, embedder, EMBEDDER_KEYS[kind]);
   if (embedder.tokenizer === 'file' && embedder.tokenizerFile === undefined)
     yield { path: 'embedder.tokenizerFile', problem: 'missing; tokenizer `file` needs it' };
+}
+
+export function* checkReranker({ reranker }: PartialConfig): Generator<CrossFault> {
+  if (!reranker) return;
+  const { kind = 'none' } = reranker;
+  yield* checkKeys('reranker', kind, reranker, RERANKER_KEYS[kind]);
+}
+
+/** A section that names a server: what its kind needs, and what means nothing to it. */
+function* checkKeys(
+  section: string,
+  kind: string,
+  values: { readonly [key: string]: unknown; readonly url?: string },
+  { needs, takes }: { readonly needs: readonly string[]; readonly takes: readonly string[] },
+): Generator<CrossFault> {
+  for (const key of needs)
+    if (values[key] === undefined) yield { path: `${section}.${key}`, problem: `missing; kind \`${kind}\` needs it` };
+  for (const key of ['url', 'model', 'apiKey', 'dimensions'])
+    if (values[key] !== undefined && !needs.includes(key) && !takes.includes(key))
+      yield { path: `${section}.${key}`, problem: `means nothing to kind \`${kind}\`; leave it out` };
+  if (values.url !== undefined && !['http:', 'https:'].includes(parseUrl(values.url)?.protocol ?? ''))
+    yield { path: `${section}.url`, problem: 'expected a URL that begins with http:// or https://' };
 }

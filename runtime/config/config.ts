@@ -10,6 +10,7 @@ import {
 import { EmbedderConfig } from './embedder-config.ts';
 import { closed, integer, secret, secretUrl, text } from './fields.ts';
 import { PipelineConfig } from './pipeline-config.ts';
+import { RerankerConfig, type FilledReranker } from './reranker-config.ts';
 
 /*
  * The config as one table: every key with its type, default, unit and help. docs/CONFIG.md, the check of the file and the types
@@ -239,12 +240,7 @@ export const Config = Type.Object(
     sources: Type.Array(SourceConfig, { minItems: 1, description: 'Where changes come from.' }),
     pipeline: Type.Optional(PipelineConfig),
     embedder: Type.Optional(EmbedderConfig),
-    reranker: Type.Optional(
-      Type.Object(
-        { kind: Type.Optional(Type.Literal('none', { default: 'none', description: 'No reranker.' })) },
-        { ...closed, description: 'What reorders results.', default: {} },
-      ),
-    ),
+    reranker: Type.Optional(RerankerConfig),
     generator: Type.Optional(
       Type.Object(
         {
@@ -326,6 +322,6 @@ export type ResolvedConfig = {
   readonly sources: readonly SourceConfig[];
   readonly pipeline: FilledPipeline;
   readonly embedder: FilledEmbedder;
-  readonly reranker: { readonly kind: 'none' };
+  readonly reranker: FilledReranker;
   readonly generator: { readonly kind: 'extractive' };
 };

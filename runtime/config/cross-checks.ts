@@ -1,4 +1,4 @@
-import { checkEmbedder, checkProfile } from './cluster-checks.ts';
+import { checkEmbedder, checkProfile, checkReranker } from './cluster-checks.ts';
 import type { ConfigFile, TableConfig } from './config.ts';
 import { parseUrl, type CrossFault, type PartialConfig } from './cross-fault.ts';
 
@@ -10,6 +10,7 @@ export function crossCheck(config: PartialConfig): readonly CrossFault[] {
   return [
     ...checkProfile(config),
     ...checkEmbedder(config),
+    ...checkReranker(config),
     ...checkAuth(config),
     ...checkSources(config),
     ...checkPipeline(config),
@@ -19,7 +20,6 @@ export function crossCheck(config: PartialConfig): readonly CrossFault[] {
 /** What comes with later versions and is refused until then. */
 export function foreseenKey(path: string, value: string | undefined): string | undefined {
   const kinds: Readonly<Record<string, readonly string[]>> = {
-    'reranker.kind': ['cohere', 'tei', 'onnx'],
     'generator.kind': ['tgi', 'openai'],
   };
   return value !== undefined && kinds[path]?.includes(value) ? `kind \`${value}\` is not in this version` : undefined;

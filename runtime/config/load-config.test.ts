@@ -93,7 +93,7 @@ describe('a good config', () => {
         timeoutMs: 30_000,
         hedgeAfterMs: 0,
       },
-      reranker: { kind: 'none' },
+      reranker: { kind: 'none', use: 'always', candidates: 32, timeoutMs: 500, maxConcurrency: 16 },
       generator: { kind: 'extractive' },
     });
   });
@@ -184,14 +184,12 @@ sources:
   });
 
   test('kinds of later versions say so', () => {
-    const text = `reranker: { kind: cohere }
-generator: { kind: openai }
+    const text = `generator: { kind: openai }
 sources: []`;
     expect(faultsOf(text)).toMatchInlineSnapshot(`
-      "freshet.yaml has 3 faults:
-        freshet.yaml:1:19  reranker.kind: kind \`cohere\` is not in this version
-        freshet.yaml:2:20  generator.kind: kind \`openai\` is not in this version
-        freshet.yaml:3:10  sources: expected a list of maps, at least one; got an empty one"
+      "freshet.yaml has 2 faults:
+        freshet.yaml:1:20  generator.kind: kind \`openai\` is not in this version
+        freshet.yaml:2:10  sources: expected a list of maps, at least one; got an empty one"
     `);
   });
 
@@ -213,6 +211,31 @@ sources: [{ name: a, kind: debezium, format: avro, connection: 'oracle://db', ta
         freshet.yaml:4:31  embedder.model: means nothing to kind \`tei\`; leave it out
         freshet.yaml:5:46  sources[0].format: \`avro\` needs \`schemaRegistry\`
         freshet.yaml:5:64  sources[0].connection: expected a URL that begins with postgres://, mysql://, mariadb:// or mongodb://"
+    `);
+  });
+
+  test('a reranker names what its kind needs, and what means nothing to it', () => {
+    const rest = 'sources: [{ name: a, kind: webhook, signature: { scheme: standard-webhooks, secret: whsec_eA== } }]';
+    const faults = (reranker: string) => faultsOf(`reranker: ${reranker}\n${rest}`);
+    expect(faults('{ kind: tei, model: bge, apiKey: x }')).toMatchInlineSnapshot(`
+      "freshet.yaml has 2 faults:
+        freshet.yaml:1:11  reranker.url: missing; kind \`tei\` needs it
+        freshet.yaml:1:31  reranker.model: means nothing to kind \`tei\`; leave it out"
+    `);
+    expect(faults('{ kind: cohere, url: cohere.example, candidates: 101 }')).toMatchInlineSnapshot(`
+      "freshet.yaml has 4 faults:
+        freshet.yaml:1:11  reranker.apiKey: missing; kind \`cohere\` needs it
+        freshet.yaml:1:11  reranker.model: missing; kind \`cohere\` needs it
+        freshet.yaml:1:32  reranker.url: expected a URL that begins with http:// or https://
+        freshet.yaml:1:60  reranker.candidates: expected an integer from 2 to 100; got 101"
+    `);
+    expect(faults('{ url: "http://reranker:8080" }')).toMatchInlineSnapshot(`
+      "freshet.yaml has a fault:
+        freshet.yaml:1:18  reranker.url: means nothing to kind \`none\`; leave it out"
+    `);
+    expect(faults('{ kind: onnx }')).toMatchInlineSnapshot(`
+      "freshet.yaml has a fault:
+        freshet.yaml:1:19  reranker.kind: expected one of \`none\`, \`tei\`, \`cohere\`; got "onnx""
     `);
   });
 
