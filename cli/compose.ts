@@ -16,10 +16,11 @@ import {
   localJobs,
   openJobs,
   openLog,
+  openReranker,
   openSchemaRegistry,
   type EngineLog,
 } from '../ports/registry.ts';
-import type { OperationsDeps } from '../query-api/deps.ts';
+import type { OperationsDeps, QueryApiDeps } from '../query-api/deps.ts';
 import { eventLoopTurn, systemClock, systemRandom, type Clock, type Random } from '../runtime/clock.ts';
 import type { ResolvedConfig } from '../runtime/config/config.ts';
 import { AddressUnavailable, LogUnavailable, SourceMisconfigured } from '../runtime/errors.ts';
@@ -270,6 +271,12 @@ interface Listening extends Pick<OperationsDeps, 'ready' | 'plugins'> {
   readonly condition: (signal?: AbortSignal) => ReturnType<typeof conditions>;
 }
 
+/** The reranker and how it is used; nothing where the config names none. */
+async function openReranking(base: Base): Promise<Pick<QueryApiDeps, 'reranking'>> {
+  const reranker = await openReranker(base.config, base);
+  return reranker ? { reranking: { ...base.config.reranker, reranker: base.opened.use(reranker) } } : {};
+}
+
 /** Health and metrics of any process, the API of one that answers. */
 async function listen(base: Base, index: Index | undefined, { condition, ...operations }: Listening): Promise<string> {
   const { config, opened, roles, deadLetters } = base;
@@ -281,6 +288,7 @@ async function listen(base: Base, index: Index | undefined, { condition, ...oper
           ...index,
           ...operations,
           generator: opened.use(await openGenerator(config)),
+          ...(await openReranking(base)),
           freshness: condition,
           failures: failureDesk(deadLetters),
         })

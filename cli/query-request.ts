@@ -7,6 +7,12 @@ import type { Flags } from './verb.ts';
 export function queryRequest(flags: Flags): Omit<SearchRequest, 'query'> {
   const k = integerFlag(flags, 'k', 1, MAX_K);
   const mode = choiceFlag(flags, 'mode', ['hybrid', 'lexical', 'dense']);
+  const rerank = choiceFlag(flags, 'rerank', ['on', 'off']);
   const filter = parseFilter(listFlag(flags, 'filter'));
-  return { ...(k !== undefined && { k }), ...(mode && { mode }), ...(filter && { filter }) };
+  return {
+    ...(k !== undefined && { k }),
+    ...(mode && { mode }),
+    ...(rerank && { rerank: rerank === 'on' }),
+    ...(filter && { filter }),
+  };
 }

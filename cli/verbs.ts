@@ -11,12 +11,14 @@ const queryFlags = {
   filter: { type: 'string', multiple: true },
   k: { type: 'string' },
   mode: { type: 'string' },
+  rerank: { type: 'string' },
 } as const;
 const queryFlagHelp = {
   ...serverFlagHelp,
   filter: 'condition on metadata: name=value, name>=x or name<x; repeatable',
   k: 'how many passages (1 to 100, default 8)',
   mode: 'hybrid, lexical or dense (default hybrid)',
+  rerank: 'whether a reranker orders the passages: on or off (default: as the config of the server says)',
 };
 
 /** Every verb, in the order of the overview. The only place that names their files. */

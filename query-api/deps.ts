@@ -7,6 +7,7 @@ import type { ResolvedConfig } from '../runtime/config/config.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { DeadLetter } from '../schemas/dead-letter.ts';
+import type { Reranking } from './answer/rerank.ts';
 
 /** Whether changes and queries are taken, and if not, why. Being behind is not a reason. */
 export interface Readiness {
@@ -62,6 +63,8 @@ export interface QueryApiDeps extends OperationsDeps {
   readonly store: DocumentStore;
   readonly embedder: Embedder;
   readonly generator: Generator;
+  /** Absent: results keep the order of both legs. */
+  readonly reranking?: Reranking;
   /** By source; sources without an entry are shown by their position alone. */
   freshness(signal?: AbortSignal): Promise<Readonly<Record<string, SourceCondition>>>;
   readonly failures: FailureDesk;

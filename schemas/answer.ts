@@ -1,5 +1,5 @@
 import Type from 'typebox';
-import { AsOf, SearchResult } from './query.ts';
+import { AsOf, Reranked, SearchResult } from './query.ts';
 
 /** What an answer rests on: a marker of its text with the passage and the words that support it. */
 export const Citation = Type.Object({
@@ -24,6 +24,7 @@ export const AnswerResponse = Type.Object({
   reason: Type.Optional(Type.String()),
   cached: Type.Boolean(),
   asOf: AsOf,
+  reranked: Type.Optional(Reranked),
   model: Type.String(),
   usage: Usage,
   traceId: Type.String(),

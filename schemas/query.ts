@@ -33,7 +33,9 @@ const shared = {
     Type.Union([Type.Literal('hybrid'), Type.Literal('lexical'), Type.Literal('dense')], { default: 'hybrid' }),
   ),
   filter: Type.Optional(Filter),
-  rerank: Type.Optional(Type.Boolean()),
+  rerank: Type.Optional(
+    Type.Boolean({ description: 'Whether a reranker orders the results; absent: as the config says.' }),
+  ),
   after: Type.Optional(
     Type.Record(Type.String(), Type.String({ maxLength: 64 }), {
       description: 'Positions by source that the reply must include.',
@@ -85,6 +87,12 @@ export type SearchResult = Type.Static<typeof SearchResult>;
 export const AsOf = Type.Record(Type.String(), Type.Object({ position: Type.String(), committedAt: Type.Number() }));
 export type AsOf = Type.Static<typeof AsOf>;
 
+/** Whether the reranker gave the order. */
+export const Reranked = Type.Boolean({
+  description:
+    'Where reranking was asked for: true when the results stand in the order of the reranker, false when there is none or it gave none in time.',
+});
+
 /** Reply of POST /v1/search. */
 export const SearchResponse = Type.Object({
   results: Type.Array(SearchResult),
@@ -95,6 +103,7 @@ export const SearchResponse = Type.Object({
   degraded: Type.Optional(
     Type.Array(Type.Literal('dense'), { description: 'Legs that were asked for and could not run in time.' }),
   ),
+  reranked: Type.Optional(Reranked),
   timingsMs: Type.Record(Type.String(), Type.Number()),
   traceId: Type.String(),
 });

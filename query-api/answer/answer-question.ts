@@ -126,7 +126,7 @@ function isRepeated(citation: Citation, citations: readonly Citation[]): boolean
   return citations.some((other) => other.marker === citation.marker && other.quote === citation.quote);
 }
 
-function conclude(draft: Draft, { asOf }: Retrieval, deps: AnswerDeps, traceId: string): AnswerResponse {
+function conclude(draft: Draft, { asOf, reranked }: Retrieval, deps: AnswerDeps, traceId: string): AnswerResponse {
   const { done, citations } = draft;
   if (!done) throw new GeneratorUnavailable('The generator ended without saying that it was done.');
   deps.metrics.generateTokens.inc({ kind: 'prompt' }, done.usage.promptTokens);
@@ -140,6 +140,7 @@ function conclude(draft: Draft, { asOf }: Retrieval, deps: AnswerDeps, traceId: 
     ...(reason !== undefined && { reason }),
     cached: false,
     asOf,
+    ...(reranked !== undefined && { reranked }),
     model: deps.generator.model,
     usage: done.usage,
     traceId,

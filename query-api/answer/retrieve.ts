@@ -10,6 +10,7 @@ import type { Principal } from '../../schemas/principal.ts';
 import type { AsOf, SearchRequest } from '../../schemas/query.ts';
 import { classifyQuery, LEG_WEIGHTS } from './classify-query.ts';
 import { embedQuery, EMBED_DEADLINE_MS } from './embed-query.ts';
+import { rerank, type Reranking } from './rerank.ts';
 import { stepTimer, type Timings } from './step-timer.ts';
 import { asOf, waitForPosition, type RequestSignals } from './wait-for-position.ts';
 
@@ -26,6 +27,8 @@ export interface RetrieveDeps {
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly embedDeadlineMs?: number;
+  /** Absent: there is no reranker. */
+  readonly reranking?: Reranking;
 }
 
 export interface Retrieval {
@@ -34,13 +37,16 @@ export interface Retrieval {
   readonly asOf: AsOf;
   readonly coverage: { readonly dense: number };
   readonly degraded: readonly 'dense'[];
+  /** Whether the hits stand in the reranker's order; undefined when that was not asked for. */
+  readonly reranked: boolean | undefined;
   readonly timingsMs: Timings;
 }
 
 /**
  * Finds the passages for a query: waits for the positions asked for, takes `asOf`, embeds the query, reads both legs from one state of
- * the store, fuses. `asOf` is taken before the search reads, so that a reply may be newer than it claims and never older (I11).
- * In mode hybrid a slow or failing embedder costs the dense leg, not the reply; `degraded` says so.
+ * the store, fuses, and puts the best in the order of the reranker, where there is one. `asOf` is taken before the search reads, so that a reply may be newer than it claims and never older (I11).
+ * In mode hybrid a slow or failing embedder costs the dense leg, not the reply; `degraded` says so. A slow or failing reranker costs its
+ * order; `reranked` says so.
  * @throws InvalidRequest, NotFreshYet, StoreUnavailable; EmbedderUnavailable in mode dense only.
  */
 export async function retrieve(
@@ -62,23 +68,28 @@ export async function retrieve(
 
   const k = request.k ?? DEFAULT_K;
   const depth = Math.max(MIN_DEPTH, DEPTH_PER_K * k);
-  const hits = await timer.time('search', () =>
+  const wantsRerank = request.rerank ?? deps.reranking?.use === 'always';
+  const reranking = wantsRerank ? deps.reranking : undefined;
+  const found = await timer.time('search', () =>
     store.best(
       {
         scope: { principal, filter: request.filter ?? {} },
         ...(mode !== 'dense' && { lexical: { text: request.query, depth } }),
         ...(vector && { dense: { vector, depth } }),
       },
-      { weights: LEG_WEIGHTS[classifyQuery(request.query)], count: k },
+      { weights: LEG_WEIGHTS[classifyQuery(request.query)], count: Math.max(k, reranking?.candidates ?? 0) },
       signals.left,
     ),
   );
+  const ordered =
+    reranking && (await timer.time('rerank', () => rerank(request.query, found, reranking, deps, signals)));
   const isDegraded = mode === 'hybrid' && !vector;
   return {
-    hits,
+    hits: (ordered ?? found).slice(0, k),
     asOf: asOf(progress),
     coverage: { dense: isDegraded ? 0 : denseCoverage(progress) },
     degraded: isDegraded ? ['dense'] : [],
+    reranked: wantsRerank ? ordered !== undefined : undefined,
     timingsMs: timer.finish(),
   };
 }

@@ -18,6 +18,7 @@ export async function searchPassages(
     asOf: retrieval.asOf,
     coverage: retrieval.coverage,
     ...(retrieval.degraded.length > 0 && { degraded: [...retrieval.degraded] }),
+    ...(retrieval.reranked !== undefined && { reranked: retrieval.reranked }),
     timingsMs: retrieval.timingsMs,
     traceId,
   };

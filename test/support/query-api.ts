@@ -6,11 +6,12 @@ import { hashEmbedder } from '../../ports/embedder/hash-embedder.ts';
 import { extractiveGenerator } from '../../ports/generator/extractive-generator.ts';
 import type { Generator } from '../../ports/generator/generator.ts';
 import { buildServer } from '../../query-api/server.ts';
+import type { Reranking } from '../../query-api/answer/rerank.ts';
 import type { FailureDesk, QueryApiDeps } from '../../query-api/deps.ts';
 import { systemClock, type Clock } from '../../runtime/clock.ts';
 import type { ResolvedConfig } from '../../runtime/config/config.ts';
 import { silentLogger, type Logger } from '../../runtime/logger.ts';
-import { createMetrics } from '../../runtime/metrics.ts';
+import { createMetrics, type Metrics } from '../../runtime/metrics.ts';
 import { documentId, passageId, type DocumentId } from '../../schemas/ids.ts';
 import { sourceVersion } from '../../schemas/version.ts';
 
@@ -52,7 +53,7 @@ export const QUERY_CONFIG: ResolvedConfig = {
     timeoutMs: 1_000,
     hedgeAfterMs: 0,
   },
-  reranker: { kind: 'none' },
+  reranker: { kind: 'none', use: 'always', candidates: 32, timeoutMs: 500, maxConcurrency: 16 },
   generator: { kind: 'extractive' },
 };
 
@@ -61,6 +62,7 @@ export interface QueryBenchOptions {
   readonly clock?: Clock;
   readonly embedder?: Embedder;
   readonly generator?: Generator;
+  readonly reranking?: Reranking;
   readonly logger?: Logger;
   readonly failures?: FailureDesk;
   readonly ready?: QueryApiDeps['ready'];
@@ -81,6 +83,7 @@ export interface Indexed {
 export interface QueryBench extends AsyncDisposable {
   readonly app: FastifyInstance;
   readonly store: DocumentStore;
+  readonly metrics: Metrics;
   index(document: Indexed): Promise<DocumentId>;
   remove(key: string, version?: number): Promise<void>;
   advance(source: string, position: string, level?: 'searchable' | 'complete'): Promise<void>;
@@ -101,12 +104,14 @@ export function queryBench(options: QueryBenchOptions = {}): QueryBench {
   const clock = options.clock ?? systemClock;
   const embedder = options.embedder ?? hashEmbedder();
   const store = openSqliteDocumentStore({ path: ':memory:', dimensions: embedder.model.dimensions, clock });
+  const metrics = createMetrics();
   const app = buildServer({
     store,
     embedder,
     generator: options.generator ?? extractiveGenerator(),
     config: { ...QUERY_CONFIG, ...options.config },
-    metrics: createMetrics(),
+    metrics,
+    ...(options.reranking && { reranking: options.reranking }),
     logger: options.logger ?? silentLogger,
     clock,
     random: Math.random,
@@ -119,6 +124,7 @@ export function queryBench(options: QueryBenchOptions = {}): QueryBench {
   return {
     app,
     store,
+    metrics,
     index: async ({ key, text, title = '', tenant = 'default', acl = null, metadata = {}, version = 1 }) => {
       const id = articleKey(key);
       const [vector] = await hashEmbedder({ dimensions: embedder.model.dimensions }).embed([text], 'passage');
