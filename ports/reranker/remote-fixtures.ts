@@ -53,8 +53,11 @@ export function replyTests(open: (url: string, apiKey: string) => RemoteReranker
   });
 
   it('where nothing listens, it says so', async () => {
-    await using reranker = open('http://127.0.0.1:9', 'right');
-    await expect(reranker.probe(never)).rejects.toMatchObject({ failure: 'failed' });
+    const stub = await startRerankStub();
+    await stub[Symbol.asyncDispose]();
+    await using reranker = open(stub.url, 'right');
+    const message = expect.stringContaining('ECONNREFUSED') as string;
+    await expect(reranker.probe(never)).rejects.toMatchObject({ failure: 'failed', message });
   });
 
   it('hangs up on the server when its caller leaves', async () => {
