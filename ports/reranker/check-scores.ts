@@ -12,7 +12,7 @@ export interface IndexedScore {
  */
 export function checkScores(entries: readonly IndexedScore[], count: number): readonly number[] | string {
   if (entries.length !== count) return `${entries.length} scores for ${count} texts`;
-  const scores = new Array<number>(count).fill(Number.NaN);
+  const scores = Array.from({ length: count }, () => Number.NaN);
   for (const { index, score } of entries) {
     if (typeof index !== 'number' || !Number.isInteger(index) || index < 0 || index >= count)
       return 'a score is of a text that was not sent';
