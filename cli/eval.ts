@@ -52,7 +52,9 @@ function configOf(flags: Flags): string {
   const number = (name: string) => (flags[name] === undefined ? undefined : Number(flags[name]));
   const chunk = { maxTokens: number('max-tokens'), overlapTokens: number('overlap-tokens') };
   const embedder = { threads: number('threads') };
-  return JSON.stringify({ sources: [UNUSED_SOURCE], pipeline: { chunk }, embedder });
+  const url = textOf(flags, 'reranker');
+  const reranker = url === undefined ? {} : { kind: 'tei', url, candidates: number('candidates') };
+  return JSON.stringify({ sources: [UNUSED_SOURCE], pipeline: { chunk }, embedder, reranker });
 }
 
 /** Where vectors are kept between runs: outside of every checkout. */

@@ -128,6 +128,8 @@ export const verbs: readonly Verb[] = [
       threads: { type: 'string' },
       'max-tokens': { type: 'string' },
       'overlap-tokens': { type: 'string' },
+      reranker: { type: 'string' },
+      candidates: { type: 'string' },
     },
     flagHelp: {
       suite: 'what is measured: retrieval (default)',
@@ -138,6 +140,8 @@ export const verbs: readonly Verb[] = [
       threads: 'threads of the model (default: one fewer than the cores)',
       'max-tokens': 'longest passage (default: pipeline.chunk.maxTokens)',
       'overlap-tokens': 'tokens that a passage repeats (default: pipeline.chunk.overlapTokens)',
+      reranker: 'address of a Text Embeddings Inference server that orders what every leg finds (default: none)',
+      candidates: 'passages that it orders (default: reranker.candidates)',
     },
     words: [0, 0],
     run: async (context) => (await import('./eval.ts')).evaluate(context),

@@ -29,11 +29,12 @@ ${LEGS.map((_, i) => `.key .k${i} { color: var(--series-${i}); }`).join(' ')}
 
 /** The report as one page that needs nothing besides itself. */
 export function htmlReport(report: RetrievalReport): string {
-  const { model, chunk, sets, missing } = report;
+  const { model, reranker, chunk, sets, missing } = report;
   const settings = `${model}, passages of at most ${chunk.maxTokens} tokens with an overlap of ${chunk.overlapTokens}`;
   const body = [
     element('h1', {}, 'Retrieval'),
     paragraph(`One setting for all sets: ${settings}. Documents are ranked by their best passage.`),
+    ...(reranker === undefined ? [] : [paragraph(`Every leg is reranked: ${reranker}.`)]),
     ...(missing.length > 0 ? [paragraph(`Not on this machine: ${missing.join(', ')}.`)] : []),
     element('h2', {}, 'nDCG@10 with 95 % intervals'),
     `<p class="key">${LEGS.map((leg, i) => `<b class="k${i}">${['■', '●', '◆'][i] ?? ''} ${leg}</b>`).join('')}<span>❘ floor</span></p>`,

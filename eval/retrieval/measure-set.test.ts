@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest';
 import { hashEmbedder } from '../../ports/embedder/hash-embedder.ts';
 import { systemClock } from '../../runtime/clock.ts';
+import type { Reranking } from '../../query-api/answer/rerank.ts';
+import { RerankerUnavailable } from '../../runtime/errors.ts';
 import { createMetrics } from '../../runtime/metrics.ts';
 import { QUERY_CONFIG } from '../../test/support/query-api.ts';
 import { measureSet } from './measure-set.ts';
@@ -21,6 +23,34 @@ const set: RetrievalSet = {
     { id: 'q3', text: 'nothing of it is here', judgements: new Map([['gone', 1]]) },
   ],
 };
+
+/** Prefers passages with the word. */
+const preferring = (word: string, failure?: Error): Reranking => ({
+  reranker: {
+    name: 'preferring',
+    score: async ({ texts }) => {
+      if (failure) throw failure;
+      return texts.map((text) => (text.includes(word) ? 1 : 0));
+    },
+    probe: async () => 'serves nothing',
+    [Symbol.asyncDispose]: async () => undefined,
+  },
+  use: 'always',
+  candidates: 100,
+  timeoutMs: 1,
+});
+
+it('with a reranker the figures are of its order, and there are none when it fails', async () => {
+  const embedder = hashEmbedder();
+  await using cache = openVectorFile(':memory:');
+  const parts = { embedder, cache, config: QUERY_CONFIG.pipeline, clock: systemClock, metrics: createMetrics() };
+  const signal = new AbortController().signal;
+  const { legs } = await measureSet(set, { ...parts, reranking: preferring('winter') }, signal);
+  const dense = legs.find(({ leg }) => leg === 'dense');
+  expect(dense?.ndcg10ByQuery[0]).toBeLessThan(1);
+  const failing = { ...parts, reranking: preferring('winter', new RerankerUnavailable('no')) };
+  await expect(measureSet(set, failing, signal)).rejects.toThrow(RerankerUnavailable);
+});
 
 it('a document counts once, at the rank of its best passage', async () => {
   const embedder = hashEmbedder();

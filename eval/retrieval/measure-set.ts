@@ -3,6 +3,7 @@ import { silentLogger } from '../../runtime/logger.ts';
 import { seededRandom } from '../../runtime/seeded-random.ts';
 import { meanInterval, mean, quantile, type Interval } from '../metrics/bootstrap.ts';
 import { ndcgAt, recallAt, reciprocalRankAt } from '../metrics/ranking-metrics.ts';
+import type { Reranking } from '../../query-api/answer/rerank.ts';
 import { fillStore, type FillOptions } from './fill-store.ts';
 import type { RetrievalSet } from './read-set.ts';
 import { LEGS, runQueries, type Leg, type Ranking } from './run-queries.ts';
@@ -28,15 +29,17 @@ export interface SetResult {
   readonly legs: readonly LegResult[];
 }
 
+/** What a set is measured with. */
+export interface MeasureOptions extends Omit<FillOptions, 'store'> {
+  /** Orders what every leg finds. */
+  readonly reranking?: Reranking;
+}
+
 /** The same intervals at every run. */
 const SEED = 1;
 
 /** Fills an index of its own with a set and asks its queries, leg by leg. */
-export async function measureSet(
-  set: RetrievalSet,
-  options: Omit<FillOptions, 'store'>,
-  signal: AbortSignal,
-): Promise<SetResult> {
+export async function measureSet(set: RetrievalSet, options: MeasureOptions, signal: AbortSignal): Promise<SetResult> {
   const { embedder, clock } = options;
   await using store = openSqliteDocumentStore({ path: ':memory:', dimensions: embedder.model.dimensions, clock });
   await fillStore(set, { ...options, store }, signal);

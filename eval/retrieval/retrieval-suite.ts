@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openEmbedder } from '../../ports/registry.ts';
+import { openEmbedder, openReranker } from '../../ports/registry.ts';
 import { systemRandom, type Clock } from '../../runtime/clock.ts';
 import type { ResolvedConfig } from '../../runtime/config/config.ts';
 import { silentLogger } from '../../runtime/logger.ts';
@@ -45,16 +45,22 @@ export interface ComparedResult extends SetResult {
 
 export interface RetrievalReport {
   readonly model: string;
+  /** What it serves and how many passages it orders; absent: the legs' own order. */
+  readonly reranker?: string;
   readonly chunk: { readonly maxTokens: number; readonly overlapTokens: number };
   readonly sets: readonly ComparedResult[];
   /** Sets that are not below the data root. */
   readonly missing: readonly string[];
 }
 
-/** Measures every set that is there, one after the other. @throws FreshetError when the model or the file of vectors fails. */
+/** Measures every set that is there, one after the other. @throws FreshetError when the model, the reranker or the file of vectors fails. */
 export async function runRetrievalSuite(options: RetrievalSuiteOptions, signal: AbortSignal): Promise<RetrievalReport> {
   const { dataRoot, config, clock, say } = options;
-  await using embedder = await openEmbedder(config, { clock, random: systemRandom, logger: silentLogger }, signal);
+  const engine = { clock, random: systemRandom, logger: silentLogger };
+  await using embedder = await openEmbedder(config, engine, signal);
+  await using reranker = await openReranker(config, engine);
+  const { candidates } = config.reranker;
+  const served = reranker && `${reranker.name} ${await reranker.probe(signal)}, for the best ${candidates}`;
   await using cache = openVectorFile(options.vectorFile);
   const floors = readFloors(await readFile(join(dataRoot, 'README.md'), 'utf8').catch(() => ''));
   const sets: ComparedResult[] = [];
@@ -67,8 +73,16 @@ export async function runRetrievalSuite(options: RetrievalSuiteOptions, signal: 
       continue;
     }
     const onProgress = (done: number) => say(`${name}: ${done} of ${set.documents.length} documents`);
-    const parts = { embedder, cache, config: config.pipeline, clock, metrics: createMetrics(), onProgress };
+    const metrics = createMetrics();
+    const reranking = reranker && { reranking: { ...config.reranker, reranker } };
+    const parts = { embedder, cache, config: config.pipeline, clock, metrics, onProgress, ...reranking };
     sets.push({ ...(await measureSet(set, parts, signal)), floors: floors.get(name) ?? {} });
   }
-  return { model: embedder.model.name, chunk: config.pipeline.chunk, sets, missing };
+  return {
+    model: embedder.model.name,
+    ...(served !== undefined && { reranker: served }),
+    chunk: config.pipeline.chunk,
+    sets,
+    missing,
+  };
 }

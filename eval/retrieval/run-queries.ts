@@ -1,4 +1,5 @@
 import { retrieve, type RetrieveDeps } from '../../query-api/answer/retrieve.ts';
+import { RerankerUnavailable } from '../../runtime/errors.ts';
 import { MAX_K } from '../../schemas/query.ts';
 import { PRINCIPAL, setIdOf } from './fill-store.ts';
 import type { SetQuery } from './read-set.ts';
@@ -15,23 +16,38 @@ export interface Ranking {
   readonly tookMs: number;
 }
 
-/** A query waits for its vector as long as it takes, so that a busy machine changes the time and not the figures, ms. */
-const EMBED_DEADLINE_MS = 60_000;
+/** A query waits for its vector and its order as long as it takes, so that a busy machine changes the time and not the figures, ms. */
+const PATIENCE_MS = 60_000;
 
-/** Asks every query as `/v1/search` would with the largest `k`, one after the other. */
+/**
+ * Asks every query as `/v1/search` would with the largest `k`, one after the other.
+ * @throws RerankerUnavailable when one is left out: figures of another order would count as the reranker's.
+ */
 export async function runQueries(
   queries: readonly SetQuery[],
   leg: Leg,
   deps: Omit<RetrieveDeps, 'sources' | 'embedDeadlineMs'>,
   signal: AbortSignal,
 ): Promise<readonly Ranking[]> {
-  const patient = { ...deps, sources: [], embedDeadlineMs: EMBED_DEADLINE_MS };
+  const { reranking } = deps;
+  const patient = {
+    ...deps,
+    sources: [],
+    embedDeadlineMs: PATIENCE_MS,
+    ...(reranking && { reranking: { ...reranking, timeoutMs: PATIENCE_MS } }),
+  };
   const rankings: Ranking[] = [];
   for (const query of queries) {
-    const { hits, timingsMs } = await retrieve({ query: query.text, mode: leg, k: MAX_K }, PRINCIPAL, patient, {
-      gone: signal,
-      left: signal,
-    });
+    const { hits, timingsMs, reranked } = await retrieve(
+      { query: query.text, mode: leg, k: MAX_K },
+      PRINCIPAL,
+      patient,
+      {
+        gone: signal,
+        left: signal,
+      },
+    );
+    if (reranked === false) throw new RerankerUnavailable(`The query ${query.id} was not reranked.`);
     const documents = [...new Set(hits.map((hit) => setIdOf(hit.documentId)))];
     rankings.push({ query, documents, tookMs: timingsMs['total'] ?? Number.NaN });
   }
