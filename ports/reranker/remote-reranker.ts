@@ -41,7 +41,9 @@ export class RemoteReranker implements Reranker {
   readonly #options: RemoteRerankerOptions;
   readonly #circuit: Circuit;
   readonly #slots: Slots;
-  readonly #closing = new AbortController();
+  /** One per call under way. Not one signal for all: what is derived from a signal that lives long may live as long. */
+  readonly #calls = new Set<AbortController>();
+  #closed = false;
   /** Forgotten when a request fails: a server that comes back may be another one. */
   #service: RerankService | undefined;
   #pausedUntilMs = -Infinity;
@@ -67,7 +69,9 @@ export class RemoteReranker implements Reranker {
     signal.throwIfAborted();
     if (texts.length === 0) return [];
     this.#requireReady();
-    const limited = deadline(this.#options.clock, timeoutMs, AbortSignal.any([signal, this.#closing.signal]));
+    const call = new AbortController();
+    const limited = deadline(this.#options.clock, timeoutMs, AbortSignal.any([signal, call.signal]));
+    this.#calls.add(call);
     try {
       const slot = await this.#slots.take(limited.signal);
       if (!slot) throw this.#failure('busy', 'too many requests wait for it');
@@ -80,9 +84,10 @@ export class RemoteReranker implements Reranker {
     } catch (error) {
       signal.throwIfAborted();
       if (limited.expired()) throw this.#failure('timeout', `no reply in ${timeoutMs} ms`);
-      if (this.#closing.signal.aborted) throw this.#failure('failed', 'it is being closed');
+      if (this.#closed) throw this.#failure('failed', 'it is being closed');
       throw error;
     } finally {
+      this.#calls.delete(call);
       limited.end();
     }
   }
@@ -94,11 +99,13 @@ export class RemoteReranker implements Reranker {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing.abort(new Error('closed'));
+    this.#closed = true;
+    for (const call of this.#calls) call.abort(new Error('closed'));
   }
 
   /** @throws RerankerUnavailable while it makes no sense to ask. */
   #requireReady(): void {
+    if (this.#closed) throw this.#failure('failed', 'it is being closed');
     if (this.#options.clock.monotonicMs() < this.#pausedUntilMs)
       throw this.#failure('overloaded', 'it has asked for a pause');
     if (this.#circuit.state === 'open') throw this.#failure('down', 'it has failed several times in a row');
@@ -119,7 +126,7 @@ export class RemoteReranker implements Reranker {
       return result;
     } catch (error) {
       const failure = error instanceof RerankerUnavailable ? error.failure : undefined;
-      if (signal.aborted || this.#closing.signal.aborted) this.#circuit.onAbandoned();
+      if (signal.aborted || this.#closed) this.#circuit.onAbandoned();
       else if (failure === 'refused' || failure === 'overloaded') this.#circuit.onAlive();
       else this.#onFailed(limited.expired() ? 'timeout' : (failure ?? 'failed'), error);
       throw error;
