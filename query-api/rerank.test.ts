@@ -165,6 +165,26 @@ describe('a reranker that fails', () => {
   });
 });
 
+test('a caller who has left ends the reranking, and nobody is answered', async () => {
+  const { reranker, asked } = preferring('number7', (signal) => {
+    return new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error));
+    });
+  });
+  const bench = await benchOf({ reranker });
+  const address = await bench.app.listen({ host: '127.0.0.1', port: 0 });
+  const caller = new AbortController();
+  const body = JSON.stringify({ query: 'alpha', mode: 'lexical' });
+  const headers = { 'content-type': 'application/json' };
+  const pending = fetch(`${address}/v1/search`, { method: 'POST', headers, body, signal: caller.signal });
+  while (asked.length === 0) await new Promise(setImmediate);
+  caller.abort();
+  await expect(pending).rejects.toThrow('abort');
+  const ended = async () => (await bench.metrics.queries.get()).values.length > 0;
+  while (!(await ended())) await new Promise(setImmediate);
+  expect(await outcomes(bench)).toEqual({});
+});
+
 describe('over HTTP', () => {
   const parts = { clock: systemClock, random: () => 0.5, logger: silentLogger };
 

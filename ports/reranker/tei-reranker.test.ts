@@ -25,6 +25,15 @@ it('sends as many texts at a time as the server takes', async () => {
   expect(stub.seen.map((request) => request.texts.length)).toEqual(expect.arrayContaining([2, 5, 5]));
 });
 
+it('tells texts apart of which a model is sure', async () => {
+  await using stub = await startRerankStub();
+  await using reranker = teiReranker({ ...PARTS, url: stub.url });
+  const texts = ['alpha beta', 'alpha beta gamma', 'alpha'];
+  const [some, all, least] = await reranker.score({ query: 'alpha beta gamma', texts, timeoutMs: 10_000 }, never);
+  expect(all).toBeGreaterThan(some!);
+  expect(some).toBeGreaterThan(least!);
+});
+
 it('cuts what no model of the server could read, so that a request stays small', async () => {
   await using stub = await startRerankStub();
   await using reranker = teiReranker({ ...PARTS, url: stub.url });

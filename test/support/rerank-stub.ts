@@ -68,12 +68,17 @@ export async function startRerankStub(options: { readonly apiKey?: string } = {}
     const isTei = path === '/rerank';
     if (method !== 'POST' || (!isTei && path !== '/v2/rerank')) return sendJson(response, 404, { error: 'not found' });
     const { query, model, ...rest } = JSON.parse(body) as Readonly<Record<'query' | 'model', string>> &
-      Readonly<Record<'texts' | 'documents', readonly string[]>>;
+      Readonly<Record<'texts' | 'documents', readonly string[]>> & {
+        readonly truncate?: boolean;
+        readonly raw_scores?: boolean;
+      };
     const texts = isTei ? rest.texts : rest.documents;
     // Parsers outside of JavaScript refuse half a surrogate pair.
     if (/\\ud[89a-f]/i.test(body)) return sendJson(response, 422, { error: 'lone leading surrogate in hex escape' });
     if (texts.length === 0 || texts.includes('') || (isTei && texts.length > info.max_client_batch_size))
       return sendJson(response, 413, { error: 'batch size', error_type: 'validation' });
+    if (isTei && !rest.truncate && texts.some((text) => wordsOf(query + text).length > info.max_input_length))
+      return sendJson(response, 413, { error: '`inputs` must have less tokens', error_type: 'validation' });
     const request: SeenRerank = { path, query, texts, ...(model !== undefined && { model }), aborted: false };
     seen.push(request);
     response.once('close', () => (request.aborted = !response.writableFinished));
@@ -81,7 +86,8 @@ export async function startRerankStub(options: { readonly apiKey?: string } = {}
     const isCommon = fault && ['status', 'hang', 'cut', 'garbage'].includes(fault.kind);
     if (isCommon && (await misbehave(fault as EmbeddingFault, texts, response))) return;
     if (fault?.kind === 'other-form') return sendText(response, 200, '{"ranks":"none"}');
-    const ranks = spoil(fault, rank(query, texts));
+    const scored = rank(query, texts);
+    const ranks = spoil(fault, isTei && !rest.raw_scores ? scored.map(saturated) : scored);
     const results = ranks.map(({ index, score }) => ({ index, relevance_score: score }));
     sendJson(response, 200, isTei ? ranks : { id: '07734bd2', results, meta: {} });
   }
@@ -114,6 +120,11 @@ function rank(query: string, texts: readonly string[]): readonly Rank[] {
       score: new Set(wordsOf(text).filter((word) => wanted.has(word))).size / wanted.size,
     }))
     .sort((a, b) => b.score - a.score || b.index - a.index);
+}
+
+/** The sigmoid of a sure model: in 32 bits every good score is 1. */
+function saturated({ index, score }: Rank): Rank {
+  return { index, score: Math.fround(1 / (1 + Math.exp(-100 * (score ?? 0)))) };
 }
 
 function wordsOf(text: string): readonly string[] {
