@@ -165,6 +165,13 @@ describe('a server that fails', () => {
     expect(endpoint.sent).toHaveLength(2);
   });
 
+  test('and asks for a pause is not sent what waited meanwhile', async () => {
+    const { endpoint, failure } = opened({ maxConcurrency: 1 });
+    endpoint.script.push({ kind: 'overloaded', reason: 'status 429', retryAfterMs: undefined });
+    expect(await Promise.all([failure(), failure(), failure()])).toEqual(Array(3).fill('overloaded'));
+    expect(endpoint.sent).toHaveLength(1);
+  });
+
   test('and refuses texts is not down: the next query may fit', async () => {
     const { endpoint, failure } = opened();
     endpoint.always = { kind: 'refused', reason: 'status 413' };
