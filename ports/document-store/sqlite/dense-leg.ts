@@ -6,14 +6,15 @@ import { PreparedStatements } from './prepared-statements.ts';
 import type { Ranked } from './ranked.ts';
 import { bytesOf, floatsOf } from './stored-vector.ts';
 import { VectorChanges } from './vector-changes.ts';
-import { VectorCodes, type Admitted, type NumberedVector } from './vector-codes.ts';
+import { VectorCodes, type Admitted, type Audience } from './vector-codes.ts';
+import type { NumberedVector } from './vector-slots.ts';
 
 /**
- * Candidates whose vectors are compared exactly, for each hit that is wanted, and at least: of the ten nearest of 28,000 passages they hold
- * 99.7 %, of the fifty nearest 97 % (docs/adr/0018-codes-in-memory.md).
+ * Candidates whose vectors are compared exactly beside the hits that are wanted, as a share of those and at least: components of 8 bits
+ * change places with their neighbours only (docs/adr/0018-codes-in-memory.md).
  */
-const CANDIDATES_PER_HIT = 4;
-const MIN_CANDIDATES = 400;
+const SPARE_SHARE = 0.25;
+const MIN_SPARE = 8;
 
 interface DocumentRow {
   readonly tenant: string;
@@ -67,7 +68,7 @@ export class DenseLeg {
     const candidates = this.follow().nearest(
       vector,
       this.#admitted(scope),
-      Math.max(MIN_CANDIDATES, CANDIDATES_PER_HIT * depth),
+      depth + Math.max(MIN_SPARE, Math.ceil(SPARE_SHARE * depth)),
     );
     return this.#exact.all(bytesOf(vector), `[${candidates.join(',')}]`, depth);
   }
@@ -94,7 +95,7 @@ export class DenseLeg {
   #load(): VectorCodes {
     const codes = new VectorCodes(this.#dimensions);
     let document: DocumentNumber | undefined;
-    let audience = { tenant: '', isOpen: false };
+    let audience: Audience = { tenant: '', isOpen: false };
     let vectors: NumberedVector[] = [];
     const set = (): void => {
       if (document !== undefined) codes.set(Number(document), audience, vectors);
@@ -131,7 +132,7 @@ export class DenseLeg {
   }
 }
 
-function audienceOf({ tenant, is_open }: DocumentRow): { readonly tenant: string; readonly isOpen: boolean } {
+function audienceOf({ tenant, is_open }: DocumentRow): Audience {
   return { tenant, isOpen: is_open === 1n };
 }
 

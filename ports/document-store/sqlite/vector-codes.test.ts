@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { VectorCodes, type NumberedVector } from './vector-codes.ts';
+import { VectorCodes } from './vector-codes.ts';
+import type { NumberedVector } from './vector-slots.ts';
 
 const DIMENSIONS = 40; // not a multiple of a word's bits
 const NOBODY = { openTo: undefined, documents: new Set<number>() };
