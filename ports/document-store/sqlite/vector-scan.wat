@@ -78,19 +78,14 @@
     (select (local.get $scale) (f32.const 0)
       (f32.eq (f32.sub (local.get $scale) (local.get $scale)) (f32.const 0))))
 
-  (func $isAdmitted (param $block i32) (param $slot i32) (param $audience i32) (result i32)
-    (i32.or
-      (i32.eqz (local.get $audience))
-      (i32.eq
-        (i32.load offset=8192 (i32.add (local.get $block) (i32.shl (local.get $slot) (i32.const 2))))
-        (local.get $audience))))
-
   ;; Counts the bits in which the codes of the slots of an audience (0: whichever) differ from the query's, and how many there are at
   ;; each distance. Gives how many slots that were.
   (func (export "distances")
     (param $block i32) (param $slot i32) (param $end i32) (param $audience i32) (param $width i32) (result i32)
     (local $query i32) (local $queryEnd i32) (local $histogram i32) (local $codeBytes i32)
     (local $code i32) (local $at i32) (local $distance i64) (local $found i32) (local $counted i32)
+    (local $mask i32)
+    (local.set $mask (select (i32.const -1) (i32.const 0) (local.get $audience)))
     (local.set $codeBytes (i32.shr_u (local.get $width) (i32.const 3)))
     (local.set $query (i32.add (i32.const 8192) (i32.mul (local.get $width) (i32.const 6))))
     (local.set $queryEnd (i32.add (local.get $query) (local.get $codeBytes)))
@@ -100,7 +95,11 @@
     (block $done
       (loop $next
         (br_if $done (i32.ge_u (local.get $slot) (local.get $end)))
-        (if (call $isAdmitted (local.get $block) (local.get $slot) (local.get $audience))
+        (if (i32.eq
+              (i32.and
+                (i32.load offset=8192 (i32.add (local.get $block) (i32.shl (local.get $slot) (i32.const 2))))
+                (local.get $mask))
+              (local.get $audience))
           (then
             (local.set $distance (i64.const 0))
             (local.set $at (local.get $query))
@@ -128,6 +127,8 @@
     (param $block i32) (param $slot i32) (param $end i32) (param $audience i32) (param $width i32) (param $within i32)
     (result i32)
     (local $query i32) (local $bytes i32) (local $bytesEnd i32) (local $at i32) (local $sum v128) (local $hit i32)
+    (local $mask i32)
+    (local.set $mask (select (i32.const -1) (i32.const 0) (local.get $audience)))
     (local.set $query (i32.add (i32.const 8192) (i32.shl (local.get $width) (i32.const 2))))
     (block $done
       (loop $next
@@ -136,7 +137,11 @@
               (i32.load16_u offset=16384 (i32.add (local.get $block) (i32.shl (local.get $slot) (i32.const 1))))
               (local.get $within))
           (then
-            (if (call $isAdmitted (local.get $block) (local.get $slot) (local.get $audience))
+            (if (i32.eq
+              (i32.and
+                (i32.load offset=8192 (i32.add (local.get $block) (i32.shl (local.get $slot) (i32.const 2))))
+                (local.get $mask))
+              (local.get $audience))
               (then
                 (local.set $bytes
                   (i32.add

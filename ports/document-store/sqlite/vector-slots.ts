@@ -14,8 +14,8 @@ export const ANYBODY = 0;
 
 /** What a scan has picked: numbers of passages, and the product of each with the query, larger for a nearer one. */
 export interface Picked {
-  readonly passages: number[];
-  readonly products: number[];
+  readonly passages: Float64Array;
+  readonly products: Float32Array;
 }
 
 /** A passage and its vector. Passage numbers are below 2^53. */
@@ -131,8 +131,9 @@ export class VectorSlots {
 
   /** Only runs of ANYBODY find these slots from now on. */
   hide(start: number, end: number): void {
-    for (const [block, from, to] of this.#pieces(start, end))
+    this.#each({ start, end }, (block, from, to) => {
       this.#words.fill(ANYBODY, (block + AUDIENCES) / 4 + from, (block + AUDIENCES) / 4 + to);
+    });
   }
 
   /** Moves what is in `count` slots to slots before them; what was there is gone. */
@@ -154,13 +155,19 @@ export class VectorSlots {
    */
   pick(vector: Float32Array, runs: readonly Run[], wide: number): Picked {
     this.#ask(vector);
-    const pieces = runs.flatMap(({ start, end, audience }) =>
-      this.#pieces(start, end).map(([block, from, to]) => [block, from, to, audience, this.#width] as const),
-    );
-    for (const piece of pieces) this.#scan.distances(...piece);
-    const within = this.#within(wide);
-    const picked: Picked = { passages: [], products: [] };
-    for (const piece of pieces) this.#take(piece[0], this.#scan.products(...piece, within), picked);
+    const scan = this.#scan;
+    const width = this.#width;
+    for (const run of runs)
+      this.#each(run, (block, from, to) => void scan.distances(block, from, to, run.audience, width));
+    const { within, count } = this.#within(wide);
+    const picked = { passages: new Float64Array(count), products: new Float32Array(count) };
+    let taken = 0;
+    for (const run of runs)
+      this.#each(run, (block, from, to) => {
+        const hits = scan.products(block, from, to, run.audience, width, within);
+        this.#take(block, hits, picked, taken);
+        taken += hits;
+      });
     return picked;
   }
 
@@ -176,21 +183,19 @@ export class VectorSlots {
     new Int16Array(this.#scan.memory.buffer, components, vector.length).set(vector.map((value) => value * factor));
   }
 
-  /** The least distance within which at least `wide` lie; the largest possible one when there are fewer. */
-  #within(wide: number): number {
+  /** The least distance within which at least `wide` lie, the largest possible one when there are fewer; and how many that are. */
+  #within(wide: number): { readonly within: number; readonly count: number } {
     const { histogram } = this.#query;
-    let found = 0;
-    for (let distance = 0; distance < this.#width; distance++) {
-      found += this.#words[histogram / 4 + distance] ?? 0;
-      if (found >= wide) return distance;
-    }
-    return this.#width;
+    let count = 0;
+    let within = 0;
+    for (; within <= this.#width && count < wide; within++) count += this.#words[histogram / 4 + within] ?? 0;
+    return { within: within - 1, count };
   }
 
-  #take(block: number, count: number, { passages, products }: Picked): void {
-    for (let hit = 0; hit < count; hit++) {
-      passages.push(this.#doubles[block / 8 + (this.#words[hit] ?? 0)] ?? 0);
-      products.push(this.#floats[HIT_PRODUCTS / 4 + hit] ?? 0);
+  #take(block: number, hits: number, { passages, products }: Picked, at: number): void {
+    for (let hit = 0; hit < hits; hit++) {
+      passages[at + hit] = this.#doubles[block / 8 + (this.#words[hit] ?? 0)] ?? 0;
+      products[at + hit] = this.#floats[HIT_PRODUCTS / 4 + hit] ?? 0;
     }
   }
 
@@ -206,16 +211,14 @@ export class VectorSlots {
     ];
   }
 
-  /** Slots by block: where it begins, and the first and the one past the last within it. */
-  #pieces(start: number, end: number): (readonly [block: number, from: number, to: number])[] {
-    const pieces: [number, number, number][] = [];
+  /** Goes through slots by block: where it begins, and the first and the one past the last within it. */
+  #each({ start, end }: Omit<Run, 'audience'>, visit: (block: number, from: number, to: number) => void): void {
     for (let slot = start; slot < end;) {
       const from = slot % BLOCK;
       const to = Math.min(BLOCK, from + end - slot);
-      pieces.push([this.#blockOf(slot), from, to]);
+      visit(this.#blockOf(slot), from, to);
       slot += to - from;
     }
-    return pieces;
   }
 
   #blockOf(slot: number): number {
