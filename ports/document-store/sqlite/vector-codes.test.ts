@@ -56,33 +56,79 @@ describe('vector codes', () => {
     expect(some.nearest(query, EVERYBODY, 1)).toEqual([1001]);
   });
 
-  it('holds what a plain map holds, whatever is set and deleted, and picks by distances, then by inner products', () => {
+  it('takes the larger products where the distances say nothing', () => {
+    const some = new VectorCodes(1_024);
+    const vector = (share: number): Float32Array => new Float32Array(1_024).fill(1).fill(share, 512);
+    some.set(
+      1,
+      OPEN,
+      range(100).map((n) => ({ passage: n, vector: vector((n * 37) % 100 || 0.5) })),
+    );
+    const nearest = range(100).toSorted((a, b) => ((a * 37) % 100 || 0.5) - ((b * 37) % 100 || 0.5));
+    expect(some.nearest(vector(0.5), EVERYBODY, 5).toSorted(byNumber)).toEqual(nearest.slice(0, 5).toSorted(byNumber));
+  });
+
+  it('holds what a plain map holds, and shows it to whom it is open or named for, whatever is set and deleted', () => {
     const code = fc.bigInt({ min: 0n, max: (1n << BigInt(DIMENSIONS)) - 1n });
-    const step = fc.record({ document: fc.integer({ min: 1, max: 60 }), signs: fc.array(code, { maxLength: 300 }) });
+    const step = fc.record({
+      document: fc.integer({ min: 1, max: 60 }),
+      tenant: fc.constantFrom('acme', 'other'),
+      isOpen: fc.boolean(),
+      signs: fc.array(code, { maxLength: 300 }),
+    });
+    const admission = fc.record({
+      openTo: fc.constantFrom('acme', 'other', 'unknown', undefined),
+      documents: fc.uniqueArray(fc.integer({ min: 1, max: 70 })).map((numbers) => new Set(numbers)),
+    });
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 120 }), code, fc.integer({ min: 1, max: 40 }), (steps, query, count) => {
+      fc.property(fc.array(step, { maxLength: 120 }), code, admission, fc.integer({ min: 1, max: 40 }), (...of) => {
+        const [steps, query, admitted, count] = of;
         const some = codes();
-        const model = new Map<number, readonly bigint[]>();
-        for (const { document, signs } of steps) {
-          some.set(document, OPEN, passages(document, ...signs));
-          model.set(document, signs);
+        const model = new Map<number, (typeof steps)[number]>();
+        for (const each of steps) {
+          some.set(each.document, each, passages(each.document, ...each.signs));
+          model.set(each.document, each);
         }
-        const all = [...model].flatMap(([document, signs]) =>
-          signs.map((each, ordinal) => ({ passage: document * 1000 + ordinal, distance: bits(each ^ query) })),
+        const all = [...model.values()].flatMap((each) =>
+          each.signs.map((signs, ordinal) => ({
+            passage: each.document * 1000 + ordinal,
+            distance: bits(signs ^ query),
+            isSeen: (each.isOpen && each.tenant === admitted.openTo) || admitted.documents.has(each.document),
+          })),
         );
-        const byDistance = all.toSorted((a, b) => a.distance - b.distance);
-        const cutoff = byDistance[Math.min(count, all.length) - 1]?.distance ?? 0;
+        const seen = all.filter(({ isSeen }) => isSeen).toSorted((a, b) => a.distance - b.distance);
+        const cutoff = seen[Math.min(count, seen.length) - 1]?.distance ?? 0;
         expect(some.size).toBe(all.length);
-        const found = some.nearest(vectorOf(query), EVERYBODY, count);
-        expect(new Set(found).size).toBe(Math.min(count, all.length));
-        // The query of this test has one length in all directions: its inner products order as the distances do.
-        const distanceOf = new Map(all.map(({ passage, distance }) => [passage, distance]));
+        expect(all.every(({ passage }) => some.has(Math.floor(passage / 1000), passage))).toBe(true);
+        expect(some.has(1, 1_000_000)).toBe(false);
+        const found = some.nearest(vectorOf(query), admitted, count);
+        expect(new Set(found).size).toBe(Math.min(count, seen.length));
+        expect(found).toHaveLength(Math.min(count, seen.length));
+        // The query of this test has one length in all directions: its products order as the distances do.
+        const distanceOf = new Map(seen.map(({ passage, distance }) => [passage, distance]));
         for (const passage of found) expect(distanceOf.get(passage)).toBeLessThanOrEqual(cutoff);
       }),
       { numRuns: 60 },
     );
   });
+
+  it('takes no more memory for documents that change all the time', () => {
+    const some = codes();
+    const known = (): number[] => some.nearest(vectorOf(0n), EVERYBODY, 10_000).toSorted(byNumber);
+    for (let round = 0; round < 40; round++)
+      for (let document = 1; document <= 20; document++)
+        some.set(document, OPEN, passages(document, ...range(250).map((n) => BigInt(n * round))));
+    expect(some.size).toBe(5_000);
+    expect(some.places).toBeLessThan(11_000);
+    expect(known()).toEqual(range(20).flatMap((document) => range(250).map((n) => (document + 1) * 1000 + n)));
+    for (let document = 1; document <= 19; document++) some.delete(document);
+    expect(known()).toEqual(range(250).map((n) => 20_000 + n));
+  });
 });
+
+function range(length: number): number[] {
+  return Array.from({ length }, (_, i) => i);
+}
 
 function bits(word: bigint): number {
   return word.toString(2).replaceAll('0', '').length;

@@ -58,6 +58,11 @@ export class VectorCodes {
     return this.#used - this.#dead;
   }
 
+  /** Places that passages take or have taken since the last sweep. */
+  get places(): number {
+    return this.#used;
+  }
+
   /** Whether the passage of a document has a code. */
   has(document: number, passage: number): boolean {
     const { start = 0, count = 0 } = this.#documents.get(document) ?? {};
