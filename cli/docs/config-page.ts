@@ -72,6 +72,7 @@ function formOf(shape: Shape): string {
   if (words) return words.map((word) => `\`${word}\``).join(', ');
   if (shape.anyOf) return [...new Set(shape.anyOf.map(formOf))].join(' or ');
   if (shape.type === 'integer') return `integer, ${shape.minimum} to ${shape.maximum}`;
+  if (shape.type === 'number') return `number, ${shape.minimum} to ${shape.maximum}`;
   if (shape.type === 'array') return shape.items?.type === 'string' ? 'list of texts' : 'list of maps';
   if (shape.type === 'object') {
     const keys = Object.keys(shape.properties ?? {});

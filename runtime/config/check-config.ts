@@ -50,7 +50,8 @@ class Checker {
       case 'array':
         return this.#checkList(shape, node, path, key);
       case 'integer':
-        return this.#checkInteger(shape, node, path, key);
+      case 'number':
+        return this.#checkNumber(shape, node, path, key);
       case 'string':
         return this.#checkText(shape, node, path, key);
     }
@@ -144,13 +145,14 @@ class Checker {
     return undefined;
   }
 
-  #checkInteger(shape: Shape, node: ConfigNode, path: string, key: string): unknown {
+  #checkNumber(shape: Shape, node: ConfigNode, path: string, key: string): unknown {
     if (node.kind !== 'scalar') return this.#unexpected(shape, node, path, key);
     // The environment has only text; a number that was written in the file must be one there.
-    const isDigits = node.variables.length > 0 && /^-?\d{1,15}$/.test(String(node.value));
-    const value = isDigits ? Number(node.value) : node.value;
+    const digits = shape.type === 'integer' ? /^-?\d{1,15}$/ : /^-?\d{1,15}(\.\d{1,15})?$/;
+    const value = node.variables.length > 0 && digits.test(String(node.value)) ? Number(node.value) : node.value;
     const { minimum = -Infinity, maximum = Infinity } = shape;
-    if (typeof value === 'number' && Number.isInteger(value) && value >= minimum && value <= maximum) return value;
+    const isWhole = shape.type === 'number' || Number.isInteger(value);
+    if (typeof value === 'number' && isWhole && value >= minimum && value <= maximum) return value;
     return this.#unexpected(shape, node, path, key);
   }
 

@@ -9,6 +9,7 @@ import {
 } from './cluster-config.ts';
 import { EmbedderConfig } from './embedder-config.ts';
 import { closed, integer, secret, secretUrl, text } from './fields.ts';
+import { GeneratorConfig, type GeneratorServerConfig } from './generator-config.ts';
 import { PipelineConfig } from './pipeline-config.ts';
 import { RerankerConfig, type FilledReranker } from './reranker-config.ts';
 
@@ -241,19 +242,7 @@ export const Config = Type.Object(
     pipeline: Type.Optional(PipelineConfig),
     embedder: Type.Optional(EmbedderConfig),
     reranker: Type.Optional(RerankerConfig),
-    generator: Type.Optional(
-      Type.Object(
-        {
-          kind: Type.Optional(
-            Type.Literal('extractive', {
-              default: 'extractive',
-              description: 'Quotes the best sentences; needs no model.',
-            }),
-          ),
-        },
-        { ...closed, description: 'What writes answers.', default: {} },
-      ),
-    ),
+    generator: Type.Optional(GeneratorConfig),
   },
   closed,
 );
@@ -285,6 +274,17 @@ export type FilledEmbedder = EmbedderConfig & {
   readonly maxConcurrency: number;
   readonly timeoutMs: number;
   readonly hedgeAfterMs: number;
+};
+
+type ServerDefault =
+  'maxTokens' | 'contextTokens' | 'temperature' | 'timeoutMs' | 'stallMs' | 'maxConcurrent' | 'maxWaiting';
+
+/** A server that writes answers, with its defaults filled in. */
+export type FilledGeneratorServer = Filled<GeneratorServerConfig, ServerDefault>;
+
+/** What writes answers, with its defaults filled in. */
+export type FilledGenerator = Filled<GeneratorConfig, ServerDefault | 'kind' | 'unsupported' | 'lastResort'> & {
+  readonly fallbacks: readonly FilledGeneratorServer[];
 };
 
 type Filled<T, K extends keyof T> = T & { readonly [P in K]-?: NonNullable<T[P]> };
@@ -323,5 +323,5 @@ export type ResolvedConfig = {
   readonly pipeline: FilledPipeline;
   readonly embedder: FilledEmbedder;
   readonly reranker: FilledReranker;
-  readonly generator: { readonly kind: 'extractive' };
+  readonly generator: FilledGenerator;
 };

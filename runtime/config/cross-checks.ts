@@ -1,5 +1,6 @@
 import { checkEmbedder, checkProfile, checkReranker } from './cluster-checks.ts';
 import type { ConfigFile, TableConfig } from './config.ts';
+import { checkGenerator } from './generator-checks.ts';
 import { parseUrl, type CrossFault, type PartialConfig } from './cross-fault.ts';
 
 /** Shortest HS256 secret, bytes: RFC 7518 3.2 asks for a key as long as the hash. */
@@ -11,6 +12,7 @@ export function crossCheck(config: PartialConfig): readonly CrossFault[] {
     ...checkProfile(config),
     ...checkEmbedder(config),
     ...checkReranker(config),
+    ...checkGenerator(config),
     ...checkAuth(config),
     ...checkSources(config),
     ...checkPipeline(config),
@@ -19,9 +21,7 @@ export function crossCheck(config: PartialConfig): readonly CrossFault[] {
 
 /** What comes with later versions and is refused until then. */
 export function foreseenKey(path: string, value: string | undefined): string | undefined {
-  const kinds: Readonly<Record<string, readonly string[]>> = {
-    'generator.kind': ['tgi', 'openai'],
-  };
+  const kinds: Readonly<Record<string, readonly string[]>> = { 'reranker.kind': ['onnx'] };
   return value !== undefined && kinds[path]?.includes(value) ? `kind \`${value}\` is not in this version` : undefined;
 }
 

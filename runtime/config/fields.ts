@@ -13,6 +13,10 @@ export const text = (description: string, options: object = {}) =>
 export const integer = (description: string, value: number, minimum: number, maximum: number) =>
   Type.Integer({ description, default: value, minimum, maximum });
 
+/** A number from `minimum` to `maximum` that need not be whole; `value` is its default, if it has one. */
+export const number = (description: string, value: number | undefined, minimum: number, maximum: number) =>
+  Type.Number({ description, ...(value !== undefined && { default: value }), minimum, maximum });
+
 /** A value that never prints. */
 export const secret = (description: string) => Type.String({ description, minLength: 1, secret: true });
 

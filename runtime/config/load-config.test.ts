@@ -94,7 +94,19 @@ describe('a good config', () => {
         hedgeAfterMs: 0,
       },
       reranker: { kind: 'none', use: 'always', candidates: 32, timeoutMs: 500, maxConcurrency: 16 },
-      generator: { kind: 'extractive' },
+      generator: {
+        kind: 'extractive',
+        maxTokens: 1_024,
+        contextTokens: 6_144,
+        temperature: 0,
+        timeoutMs: 15_000,
+        stallMs: 10_000,
+        maxConcurrent: 8,
+        maxWaiting: 32,
+        unsupported: 'mark',
+        fallbacks: [],
+        lastResort: 'extractive',
+      },
     });
   });
 
@@ -184,11 +196,11 @@ sources:
   });
 
   test('kinds of later versions say so', () => {
-    const text = `generator: { kind: openai }
+    const text = `reranker: { kind: onnx }
 sources: []`;
     expect(faultsOf(text)).toMatchInlineSnapshot(`
       "freshet.yaml has 2 faults:
-        freshet.yaml:1:20  generator.kind: kind \`openai\` is not in this version
+        freshet.yaml:1:19  reranker.kind: kind \`onnx\` is not in this version
         freshet.yaml:2:10  sources: expected a list of maps, at least one; got an empty one"
     `);
   });

@@ -2,7 +2,7 @@ import { Config } from './config.ts';
 
 /** The parts of JSON Schema that the config table uses. TypeBox schemas are plain JSON Schema, so the table is read as it is. */
 export interface Shape {
-  readonly type?: 'object' | 'array' | 'integer' | 'string';
+  readonly type?: 'object' | 'array' | 'integer' | 'number' | 'string';
   readonly const?: string;
   readonly anyOf?: readonly Shape[];
   readonly properties?: Readonly<Record<string, Shape>>;
@@ -60,6 +60,8 @@ export function expectedForm(shape: Shape, key: string): string {
       const unit = unitOf(key);
       return `an integer from ${shape.minimum} to ${shape.maximum}${unit ? `, in ${unit}` : ''}`;
     }
+    case 'number':
+      return `a number from ${shape.minimum} to ${shape.maximum}`;
     case 'array': {
       const what = shape.items?.type === 'string' ? 'words' : 'maps';
       return shape.minItems ? `a list of ${what}, at least one` : `a list of ${what}`;
