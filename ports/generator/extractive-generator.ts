@@ -1,11 +1,11 @@
 import type { GenerateEvent, GenerateRequest, Generator } from './generator.ts';
+import { DONT_KNOW } from './refusal.ts';
 import { selectEvidence, type Selection } from './select-evidence.ts';
 
 /** Below this share of the question's content words in the best passage, or in the chosen sentences, there is no evidence. Tuned in extractive-generator.quality.test.ts. */
 const MIN_PASSAGE_COVERAGE = 0.55;
 const MIN_EVIDENCE_COVERAGE = 0.5;
 
-const DONT_KNOW = "I don't know: the indexed documents don't seem to hold an answer.";
 const CHARS_PER_TOKEN = 4;
 
 /**

@@ -22,11 +22,26 @@ export interface GenerateRequest {
 export type GenerateEvent =
   | { readonly kind: 'token'; readonly text: string }
   | { readonly kind: 'citation'; readonly marker: number; readonly quote: string }
-  | { readonly kind: 'done'; readonly refused: boolean; readonly reason?: string; readonly usage: Usage };
+  | {
+      readonly kind: 'done';
+      readonly refused: boolean;
+      /** Why it was refused, or what is odd about the answer, as that it was cut. */
+      readonly reason?: string;
+      readonly usage: Usage;
+      /** Who wrote it, where that is not the generator's first choice; and with which prompt. */
+      readonly model?: string;
+      readonly prompt?: string;
+    };
 
 /** Writes an answer from passages, and from nothing else. Every adapter passes `generator.conformance.ts`. */
 export interface Generator extends AsyncDisposable {
+  /** The model of first choice. */
   readonly model: string;
-  /** Exactly one `done`, last. Aborting the signal stops the work behind it. @throws EmbedderUnavailable never; errors are FreshetErrors. */
+  /** Name and version of its prompt; absent without a model. With `model` it is what an answer depends on besides the passages. */
+  readonly prompt?: string;
+  /**
+   * Exactly one `done`, last. Aborting the signal, or leaving the iteration, stops the work behind it.
+   * @throws GeneratorUnavailable, Overloaded, the signal's reason.
+   */
   generate(request: GenerateRequest, signal: AbortSignal): AsyncIterable<GenerateEvent>;
 }

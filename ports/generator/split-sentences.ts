@@ -11,7 +11,8 @@ const MAX_SENTENCE_CHARS = 700;
 /** A line at least this long that ends in mid-sentence was wrapped by an editor. */
 const WRAPPED_LINE_CHARS = 55;
 
-const ABBREVIATION =
+/** A full stop that ends no sentence. */
+export const ABBREVIATION =
   /(?:^|[\s(])(?:e\.g|i\.e|etc|vs|cf|approx|resp|incl|Mr|Mrs|Ms|Dr|Prof|St|Fig|No|Vol|al|Inc|Ltd|Co|Jr|Sr|[A-Z])\.\s*$/;
 const FENCE = /^\s*(?:```|~~~)/;
 const HEADING = /^\s{0,3}#{1,6}\s/;

@@ -129,8 +129,6 @@ function isRepeated(citation: Citation, citations: readonly Citation[]): boolean
 function conclude(draft: Draft, { asOf, reranked }: Retrieval, deps: AnswerDeps, traceId: string): AnswerResponse {
   const { done, citations } = draft;
   if (!done) throw new GeneratorUnavailable('The generator ended without saying that it was done.');
-  deps.metrics.generateTokens.inc({ kind: 'prompt' }, done.usage.promptTokens);
-  deps.metrics.generateTokens.inc({ kind: 'completion' }, done.usage.completionTokens);
   const isUnsupported = !done.refused && citations.length === 0;
   const reason = isUnsupported ? 'no citation could be verified' : done.reason;
   return {
@@ -141,7 +139,8 @@ function conclude(draft: Draft, { asOf, reranked }: Retrieval, deps: AnswerDeps,
     cached: false,
     asOf,
     ...(reranked !== undefined && { reranked }),
-    model: deps.generator.model,
+    model: done.model ?? deps.generator.model,
+    ...(done.prompt !== undefined && { prompt: done.prompt }),
     usage: done.usage,
     traceId,
   };

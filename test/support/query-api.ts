@@ -54,7 +54,19 @@ export const QUERY_CONFIG: ResolvedConfig = {
     hedgeAfterMs: 0,
   },
   reranker: { kind: 'none', use: 'always', candidates: 32, timeoutMs: 500, maxConcurrency: 16 },
-  generator: { kind: 'extractive' },
+  generator: {
+    kind: 'extractive',
+    maxTokens: 1_024,
+    contextTokens: 6_144,
+    temperature: 0,
+    timeoutMs: 15_000,
+    stallMs: 10_000,
+    maxConcurrent: 8,
+    maxWaiting: 32,
+    unsupported: 'mark',
+    fallbacks: [],
+    lastResort: 'extractive',
+  },
 };
 
 export interface QueryBenchOptions {
