@@ -76,7 +76,7 @@ describe.each(ADAPTERS)('the adapter $name', ({ name, stream, open, page, descri
       method: 'POST',
       path: '/v1/chat/completions',
       authorization: `Bearer ${KEY}`,
-      body: { model: 'qwen', max_tokens: 256, stream: true, stream_options: { include_usage: true } },
+      body: { model: 'qwen', max_tokens: 256, temperature: 0, stream: true, stream_options: { include_usage: true } },
     });
     expect(asked?.body['messages']).toMatchObject([{ role: 'system' }, { role: 'user' }]);
   });

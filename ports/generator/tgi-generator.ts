@@ -39,7 +39,7 @@ class TgiEndpoint implements ChatEndpoint {
   }
 
   async *stream({ messages, maxTokens, temperature }: ChatRequest, signal: AbortSignal): AsyncIterable<ChatDelta> {
-    // The client neither cancels the body when its iteration is left nor tells a cut stream from one that has ended: see docs/adr/0019.
+    // The client neither cancels the body when its iteration is left nor tells a cut stream from one that has ended: see docs/adr/0019-generation.md.
     const left = new AbortController();
     const either = AbortSignal.any([signal, left.signal]);
     try {
@@ -49,8 +49,8 @@ class TgiEndpoint implements ChatEndpoint {
           model: this.model,
           messages: messages.map(({ role, content }) => ({ role, content })),
           max_tokens: maxTokens,
-          // TGI refuses 0, and takes a request without one as greedy.
-          ...(temperature > 0 && { temperature }),
+          // TGI's chat route is greedy at 0 alone; without a temperature it samples.
+          temperature,
           stream_options: { include_usage: true },
         },
         {
