@@ -8,6 +8,7 @@ test('the config of docker-compose.yml is a valid cluster config', () => {
   const env = {
     FRESHET_API_KEY: 'a-key-of-some-length',
     HELPDESK_URL: 'postgres://freshet@postgres/helpdesk',
+    FRESHET_GENERATOR: 'tgi',
     CRM_SECRET: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
   };
   const config = parseConfig(
@@ -16,5 +17,6 @@ test('the config of docker-compose.yml is a valid cluster config', () => {
     'freshet.cluster.yaml',
   );
   expect(config.cluster?.elasticsearch).toMatchObject({ shards: 3, replicas: 1 });
+  expect(config.generator).toMatchObject({ kind: 'tgi', lastResort: 'extractive' });
   expect(config.sources.map(({ kind }) => kind)).toEqual(['debezium', 'webhook']);
 });
