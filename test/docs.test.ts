@@ -160,6 +160,16 @@ describe('commands', () => {
   });
 });
 
+test('every example of docs/GENERATION.md is a valid config', () => {
+  const source = 'sources: [{ name: a, kind: webhook, signature: { scheme: standard-webhooks, secret: whsec_x } }]';
+  const examples = [...read('docs/GENERATION.md').matchAll(/```yaml\n([\s\S]*?)```/g)].map((match) => match[1] ?? '');
+  expect(examples.length).toBeGreaterThan(2);
+  for (const example of examples) {
+    const config = parseConfig(`${source}\n${example}`, { VLLM_KEY: 'a-key' }, 'freshet.yaml');
+    expect(config.generator.kind).not.toBe('extractive');
+  }
+});
+
 test('docs/ARCHITECTURE.md names every folder of the code', () => {
   const text = read('docs/ARCHITECTURE.md');
   const folders = new Set(readSourceFiles().map((file) => dirname(file.path).split('/')[0]));
