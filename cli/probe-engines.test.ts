@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { ChatStub } from '../ports/generator/remote/chat-fixtures.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { parseConfig } from '../runtime/config/load-config.ts';
 import { startRerankStub } from '../test/support/rerank-stub.ts';
@@ -42,4 +43,41 @@ test('a reranker with a wrong key, of the wrong kind or away is a fault that say
   await closed[Symbol.asyncDispose]();
   const [away] = await probe({ kind: 'tei', url: closed.url });
   expect(away).toMatchObject({ status: 'fault', message: expect.stringContaining('ECONNREFUSED') as string });
+});
+
+const SOURCE = 'sources: [{ name: a, kind: webhook, signature: { scheme: standard-webhooks, secret: whsec_x } }]';
+
+test('every server that may write answers is asked, and a fault names its key and shows no secret', async () => {
+  await using stub = await new ChatStub().listen();
+  stub.pages['/v1/models'] = { data: [{ id: 'qwen' }] };
+  stub.pages['/info'] = { model_id: 'Qwen/Qwen2.5-7B-Instruct', max_input_tokens: 8_192, max_total_tokens: 9_216 };
+  const config = parseConfig(
+    `${SOURCE}
+generator:
+  kind: openai
+  url: ${stub.url}/v1
+  model: qwen
+  fallbacks: [{ kind: tgi, url: '${stub.url}' }, { kind: openai, url: '${stub.url}/v1', model: llama, apiKey: canary }]`,
+    {},
+    'freshet.yaml',
+  );
+  const findings = await probeEngines(config, world);
+  expect(findings).toEqual([
+    { name: 'generator', status: 'ok', message: 'serves qwen' },
+    {
+      name: 'generator, fallback 1',
+      status: 'ok',
+      message: 'serves Qwen/Qwen2.5-7B-Instruct, 8192 tokens of prompt, 9216 in all',
+    },
+    {
+      name: 'generator, fallback 2',
+      status: 'fault',
+      message: 'it does not serve the model "llama", but qwen',
+      mend: 'start it, or correct `generator.fallbacks[1]` in the config',
+    },
+  ]);
+});
+
+test('a generator without a model has no server to ask', async () => {
+  expect(await probeEngines(parseConfig(SOURCE, {}, 'freshet.yaml'), world)).toEqual([]);
 });
