@@ -15,7 +15,7 @@ import { integerFlag } from '../parse-flags.ts';
 import { listenError, makeDataDir } from '../probes.ts';
 import { aborted, allRoles } from '../start.ts';
 import type { ExitCode, VerbContext } from '../verb.ts';
-import { loadPages } from './docs-table.ts';
+import { loadPages, PAGES } from './docs-table.ts';
 import { startEmbeddedPostgres } from './embedded-postgres.ts';
 import { packageNames, packagePages, type Page } from './package-pages.ts';
 import { showProgress } from './progress.ts';
@@ -23,7 +23,6 @@ import { SHOP, shopRoutes } from './shop-routes.ts';
 import { ShopTable } from './shop-table.ts';
 
 const HOST = '127.0.0.1';
-const SOURCE = 'docs';
 const DEFAULT_PORT = 8080;
 /** How many ports after the wanted one are tried. */
 const PORTS_TRIED = 20;
@@ -82,7 +81,7 @@ export async function demo(outer: VerbContext): Promise<ExitCode> {
 /** The config of the demo: a table to read and one to change, each a source of its own. It is checked like any other. */
 export function demoConfig(connection: string, dataDir: string, port: number): ResolvedConfig {
   const pages = {
-    table: 'docs.pages',
+    table: PAGES.table,
     title: 'title',
     body: 'body',
     bodyFormat: 'markdown',
@@ -93,7 +92,7 @@ export function demoConfig(connection: string, dataDir: string, port: number): R
     logLevel: 'warn',
     server: { host: HOST, port },
     sources: [
-      { name: SOURCE, kind: 'postgres', connection, tables: [pages] },
+      { name: PAGES.source, kind: 'postgres', connection, tables: [pages] },
       {
         name: SHOP.source,
         kind: 'postgres',
@@ -146,7 +145,7 @@ async function firstAnswer(address: string, position: string, { fetch, signal }:
   const client = createClient(address, {}, fetch, signal);
   const question = { question: questions[0] };
   try {
-    const after = { after: { [SOURCE]: position }, waitMs: FIRST_ANSWER_WAIT_MS };
+    const after = { after: { [PAGES.source]: position }, waitMs: FIRST_ANSWER_WAIT_MS };
     return (await client.call('POST', '/v1/answer', { ...question, ...after })) as AnswerResponse;
   } catch (error) {
     if (!(error instanceof ServerRefused) || error.remoteCode !== 'FRESHET_NOT_FRESH_YET') throw error;

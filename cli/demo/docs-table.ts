@@ -1,6 +1,9 @@
 import pg from 'pg';
 import type { Page } from './package-pages.ts';
 
+/** The source of the demo that holds the documentation. */
+export const PAGES = { source: 'docs', table: 'docs.pages' } as const;
+
 /** What a load changed in the table. */
 export interface LoadOutcome {
   readonly pages: number;

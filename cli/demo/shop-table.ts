@@ -18,7 +18,7 @@ export interface Committed<T> {
 }
 
 /** The help pages of a shop that does not exist: short, so that a changed word is seen in the answer. */
-const FIRST_ROWS: readonly Omit<ShopRow, 'id'>[] = [
+export const FIRST_ROWS: readonly Omit<ShopRow, 'id'>[] = [
   {
     title: 'Returns',
     body: 'You can return a bicycle within 30 days after delivery. The refund arrives five days after the return.',
