@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { demoDocuments, type DemoDocument } from '../../cli/demo/demo-documents.ts';
+import { SHOP } from '../../cli/demo/shop-routes.ts';
 import { root } from '../../test/support/source-files.ts';
+import { ABSENT_WORDS } from './absent-words.ts';
 import { GOLDEN_LANGUAGES, readGolden, type GoldenKind, type GoldenQuestion } from './read-golden.ts';
 
 const nodeModules = join(root, 'node_modules');
@@ -65,6 +67,16 @@ describe('the golden questions', () => {
     const sameWords = ['two-documents-016'];
     const failed = idsOf(ofKind('two-documents').filter((each) => !needsBoth(each)));
     expect(failed).toEqual(sameWords);
+  });
+
+  it('without an answer ask for what the corpus does not say', () => {
+    expect(Object.keys(ABSENT_WORDS)).toEqual(idsOf(ofKind('unanswerable')));
+    const said = Object.entries(ABSENT_WORDS).flatMap(([id, { where, words }]) => {
+      const searched = [...documents.values()].filter((each) => (each.package ?? SHOP.source) === where);
+      expect(searched.length, `${where} is in the corpus`).toBeGreaterThan(0);
+      return searched.filter(({ title, body }) => words.test(`${title}\n${body}`)).map((each) => `${id}: ${each.id}`);
+    });
+    expect(said).toEqual([]);
   });
 
   it('are not copied from the text', () => {
