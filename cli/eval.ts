@@ -7,6 +7,7 @@ import { RETRIEVAL_SETS, runRetrievalSuite, type RetrievalReport } from '../eval
 import { parseConfig } from '../runtime/config/load-config.ts';
 import type { Environment } from '../runtime/config/environment-references.ts';
 import { InvalidUsage } from '../runtime/errors.ts';
+import { evaluateGolden } from './eval-golden.ts';
 import type { ExitCode, Flags, VerbContext } from './verb.ts';
 
 const DEFAULT_DATA = '../shared/data/eval';
@@ -18,10 +19,12 @@ const UNUSED_SOURCE = {
   signature: { scheme: 'standard-webhooks', secret: 'whsec_bm90IHVzZWQgYnkgYW55Ym9keQ==' },
 };
 
-/** Measures how well relevant documents are found; prints the table and writes it as a page and, beside it, as JSON. */
-export async function evaluate({ flags, env, clock, output, signal }: VerbContext): Promise<ExitCode> {
-  if ((flags['suite'] ?? 'retrieval') !== 'retrieval')
-    throw new InvalidUsage(`there is no suite ${String(flags['suite'])}; there is: retrieval`);
+/** Runs the suite that is asked for. That of retrieval measures how well relevant documents are found; prints the table and writes it as a page and, beside it, as JSON. */
+export async function evaluate(context: VerbContext): Promise<ExitCode> {
+  const { flags, env, clock, output, signal } = context;
+  const suite = flags['suite'] ?? 'retrieval';
+  if (suite === 'golden') return evaluateGolden(context, configOf(flags), cacheFolder(env));
+  if (suite !== 'retrieval') throw new InvalidUsage(`there is no suite ${String(suite)}; there are: retrieval, golden`);
   const earlier = await readReport(textOf(flags, 'against'));
   const report = await runRetrievalSuite(
     {

@@ -117,8 +117,8 @@ export const verbs: readonly Verb[] = [
   },
   {
     name: 'eval',
-    summary: 'measures how well relevant documents are found',
-    usage: 'eval [--suite retrieval] [--data ../shared/data/eval] [--sets adi,scifact]',
+    summary: 'measures how well documents are found and questions answered',
+    usage: 'eval [--suite retrieval|golden] [--data ../shared/data/eval] [--sets adi,scifact]',
     flags: {
       suite: { type: 'string' },
       data: { type: 'string' },
@@ -132,7 +132,7 @@ export const verbs: readonly Verb[] = [
       candidates: { type: 'string' },
     },
     flagHelp: {
-      suite: 'what is measured: retrieval (default)',
+      suite: 'what is measured: retrieval (default), or golden: the answers to our own questions about the demo',
       data: 'folder of the sets (default ../shared/data/eval); a set that is not there is passed over',
       sets: 'folders below it, separated by commas (default: all that are known)',
       out: 'file of the page (default .freshet/eval/retrieval.html); the figures lie beside it as JSON',

@@ -20,7 +20,10 @@ try {
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 const { status } = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json')], { stdio: 'inherit' });
 if (status !== 0) process.exit(status ?? 1);
-const assets = [['query-api/console', 'dist/query-api/console']];
+const assets = [
+  ['query-api/console', 'dist/query-api/console'],
+  ['eval/golden', 'dist/eval/golden'],
+];
 for (const [from, to] of assets) {
   if (existsSync(join(root, from)))
     cpSync(join(root, from), join(root, to), { recursive: true, filter: (path) => !path.endsWith('.ts') });

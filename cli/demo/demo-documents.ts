@@ -1,4 +1,7 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { documentId, type DocumentId } from '../../schemas/ids.ts';
+import { packageRoot } from '../package-root.ts';
 import { PAGES } from './docs-table.ts';
 import { packagePages } from './package-pages.ts';
 import { SHOP } from './shop-routes.ts';
@@ -9,8 +12,15 @@ export interface DemoDocument {
   readonly id: DocumentId;
   readonly title: string;
   readonly body: string;
+  readonly bodyFormat: 'text' | 'markdown';
   /** The package that ships it; undefined for a row of the shop. */
   readonly package?: string;
+}
+
+/** Where npm has put the packages: in our own folder, or, as a dependency of another package, around it. */
+export function installedPackages(): string {
+  const own = fileURLToPath(new URL('node_modules/', packageRoot()));
+  return existsSync(own) ? own : fileURLToPath(new URL('..', packageRoot()));
 }
 
 /**
@@ -20,9 +30,15 @@ export interface DemoDocument {
 export async function* demoDocuments(nodeModules: string): AsyncGenerator<DemoDocument> {
   // Keys of the shop are counted by PostgreSQL, from 1 in the order of the inserts.
   for (const [index, row] of FIRST_ROWS.entries())
-    yield { id: documentId({ ...SHOP, key: [String(index + 1)] }), ...row };
+    yield { id: documentId({ ...SHOP, key: [String(index + 1)] }), ...row, bodyFormat: 'text' };
   for await (const page of packagePages(nodeModules)) {
     const { title, body, path } = page;
-    yield { id: documentId({ ...PAGES, key: [page.package, path] }), title, body, package: page.package };
+    yield {
+      id: documentId({ ...PAGES, key: [page.package, path] }),
+      title,
+      body,
+      bodyFormat: 'markdown',
+      package: page.package,
+    };
   }
 }

@@ -1,6 +1,4 @@
-import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { ResolvedConfig } from '../../runtime/config/config.ts';
 import { parseConfig } from '../../runtime/config/load-config.ts';
 import { InvalidUsage, ServerRefused } from '../../runtime/errors.ts';
@@ -10,11 +8,11 @@ import type { AnswerResponse } from '../../schemas/answer.ts';
 import { answerLines } from '../ask.ts';
 import { createClient } from '../client.ts';
 import { startFreshet, type ProcessParts } from '../compose.ts';
-import { packageRoot } from '../package-root.ts';
 import { integerFlag } from '../parse-flags.ts';
 import { listenError, makeDataDir } from '../probes.ts';
 import { aborted, allRoles } from '../start.ts';
 import type { ExitCode, VerbContext } from '../verb.ts';
+import { installedPackages } from './demo-documents.ts';
 import { loadPages, PAGES } from './docs-table.ts';
 import { startEmbeddedPostgres } from './embedded-postgres.ts';
 import { packageNames, packagePages, type Page } from './package-pages.ts';
@@ -123,12 +121,6 @@ async function fillTable(url: string, context: VerbContext): Promise<string> {
     `Table docs.pages holds ${pages} pages of ${names.length} packages (${changed} new or changed, ${deleted} deleted since the last start).`,
   );
   return position;
-}
-
-/** Where npm has put the packages: in our own folder, or, as a dependency of another package, around it. */
-function installedPackages(): string {
-  const own = fileURLToPath(new URL('node_modules/', packageRoot()));
-  return existsSync(own) ? own : fileURLToPath(new URL('..', packageRoot()));
 }
 
 async function freePort(wanted: number): Promise<number> {

@@ -36,12 +36,22 @@ const BATCH_DOCUMENTS = 200;
 /** The model may take as long as it needs, ms. */
 const PATIENCE_MS = 3_600_000;
 
+/** Puts the documents of a set into the index. @throws what `fillDocuments` throws. */
+export function fillStore(set: RetrievalSet, options: FillOptions, signal: AbortSignal): Promise<void> {
+  const documents = set.documents.map((each) => documentOf(set.name, each, options.clock));
+  return fillDocuments(documents, options, signal);
+}
+
 /**
- * Puts the documents of a set into the index through the flow that the product runs between `freshet.documents` and the index: the same
+ * Puts documents into the index through the flow that the product runs between `freshet.documents` and the index: the same
  * chunker, the same embedded text, the same write.
  * @throws what the flow rejects: a document that is left out would count as not found.
  */
-export async function fillStore(set: RetrievalSet, options: FillOptions, signal: AbortSignal): Promise<void> {
+export async function fillDocuments(
+  documents: readonly Document[],
+  options: FillOptions,
+  signal: AbortSignal,
+): Promise<void> {
   const { store, clock, metrics, config, onProgress } = options;
   await using log = openSqliteLog({ path: ':memory:', clock });
   const [route] = indexRoutes({
@@ -52,8 +62,8 @@ export async function fillStore(set: RetrievalSet, options: FillOptions, signal:
     logger: silentLogger,
     indexWorkers: 1,
   });
-  for (let from = 0; from < set.documents.length; from += BATCH_DOCUMENTS) {
-    const records = set.documents.slice(from, from + BATCH_DOCUMENTS).map((each) => recordOf(set.name, each, clock));
+  for (let from = 0; from < documents.length; from += BATCH_DOCUMENTS) {
+    const records = documents.slice(from, from + BATCH_DOCUMENTS).map((each) => recordOf(each, clock));
     const run = { signal, clock, observe: () => undefined, later: () => undefined };
     for (const ending of (await route?.flow.process(records, run)) ?? [])
       if (ending.kind === 'rejected') throw ending.error;
@@ -61,7 +71,7 @@ export async function fillStore(set: RetrievalSet, options: FillOptions, signal:
   }
   const { passages, passagesWithVector } = await store.progress(signal);
   if (passagesWithVector < passages)
-    throw new EmbedderUnavailable(`${passages - passagesWithVector} passages of ${set.name} got no vector.`);
+    throw new EmbedderUnavailable(`${passages - passagesWithVector} passages got no vector.`);
 }
 
 /** The document of a set that a document of the index is. */
@@ -69,9 +79,9 @@ export function setIdOf(id: DocumentId): string {
   return parseDocumentId(id)?.key[0] ?? id;
 }
 
-function recordOf(set: string, { id: key, title, text }: SetDocument, clock: Clock): LogRecord {
+function documentOf(set: string, { id: key, title, text }: SetDocument, clock: Clock): Document {
   const id = documentId({ source: SOURCE, table: set, key: [key] });
-  const document: Document = {
+  return {
     kind: 'document',
     id,
     version: sourceVersion(0, 1n),
@@ -85,6 +95,17 @@ function recordOf(set: string, { id: key, title, text }: SetDocument, clock: Clo
     bodyFormat: 'text',
     metadata: {},
   };
+}
+
+function recordOf(document: Document, clock: Clock): LogRecord {
   const { topic, value, headers } = documentsRecord(document, 0);
-  return { topic, partition: 0, offset: 0n as Offset, key: id, value, headers: headers ?? {}, timestamp: clock.now() };
+  return {
+    topic,
+    partition: 0,
+    offset: 0n as Offset,
+    key: document.id,
+    value,
+    headers: headers ?? {},
+    timestamp: clock.now(),
+  };
 }
