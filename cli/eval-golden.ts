@@ -30,8 +30,15 @@ export async function evaluateGolden(
   for await (const document of demoDocuments(installedPackages())) documents.push(document);
   const report = await runGoldenSuite(
     {
-      ...{ questions: await readGolden(), documents, embedder, generator, cache, clock },
-      ...{ config: resolved.pipeline, metrics: createMetrics(), say: (line) => output.warn(line) },
+      questions: await readGolden(),
+      documents,
+      embedder,
+      generator,
+      cache,
+      config: resolved.pipeline,
+      clock,
+      metrics: createMetrics(),
+      say: (line) => output.warn(line),
     },
     signal,
   );

@@ -11,11 +11,20 @@ import type { GoldenQuestion } from './read-golden.ts';
 import { citesGold, isFound, scoreGolden, type GoldenOutcome } from './score-golden.ts';
 
 const question = (changes: Partial<GoldenQuestion>): GoldenQuestion => ({
-  ...{ id: 'q', question: 'q?', kind: 'single', documents: ['a'], quotes: [], answer: 'x', language: 'en' },
+  id: 'q',
+  question: 'q?',
+  kind: 'single',
+  documents: ['a'],
+  quotes: [],
+  answer: 'x',
+  language: 'en',
   ...changes,
 });
 const outcome = (changes: Partial<GoldenOutcome>): GoldenOutcome => ({
-  ...{ question: question({}), retrieved: [], refused: false, citations: [] },
+  question: question({}),
+  retrieved: [],
+  refused: false,
+  citations: [],
   ...changes,
 });
 
