@@ -3,9 +3,6 @@ import type { ConfigFault } from '../errors.ts';
 import { childPath, type ConfigNode, type Place } from './config-node.ts';
 import { choices, discriminatorOf, expectedForm, type Shape } from './shape.ts';
 
-/** Whether a key of the file is foreseen for later; returns the whole sentence part, or undefined. */
-export type Foreseen = (path: string, value: string | undefined) => string | undefined;
-
 /**
  * Checks nodes against the config table and fills in defaults. Every fault is collected; the value is of the table's form iff
  * there are none.
@@ -13,9 +10,8 @@ export type Foreseen = (path: string, value: string | undefined) => string | und
 export function checkConfig(
   shape: Shape,
   root: ConfigNode,
-  foreseen: Foreseen,
 ): { readonly value: unknown; readonly faults: readonly ConfigFault[] } {
-  const checker = new Checker(foreseen);
+  const checker = new Checker();
   const value = checker.check(shape, root, '', '');
   return { value, faults: checker.faults };
 }
@@ -33,11 +29,6 @@ function defaultOf(shape: Shape): unknown {
 
 class Checker {
   readonly faults: ConfigFault[] = [];
-  readonly #foreseen: Foreseen;
-
-  constructor(foreseen: Foreseen) {
-    this.#foreseen = foreseen;
-  }
 
   check(shape: Shape, node: ConfigNode, path: string, key: string): unknown {
     if (node.kind === 'scalar' && node.broken) return undefined;
@@ -63,10 +54,6 @@ class Checker {
     const isEmpty = node.kind === 'scalar' && node.value === null;
     if (node.kind !== 'map' && !isEmpty) return this.#unexpected(shape, node, path, key);
     const entries = node.kind === 'map' ? node.entries : new Map<string, never>();
-    const kind = entries.get('kind')?.node;
-    const laterKind = kind?.kind === 'scalar' && this.#foreseen(childPath(path, 'kind'), String(kind.value));
-    // The other keys of a kind that is still to come would only be noise.
-    if (laterKind) return this.#fault(childPath(path, 'kind'), kind.place, laterKind);
     for (const [name, entry] of entries) {
       if (!Object.hasOwn(properties, name)) this.#unknownKey(name, Object.keys(properties), path, entry.place);
     }
@@ -86,14 +73,11 @@ class Checker {
   }
 
   #unknownKey(name: string, known: readonly string[], path: string, place: Place): void {
-    const full = childPath(path, name);
-    const later = this.#foreseen(full, undefined);
-    if (later) return this.#fault(full, place, later);
     const near = closest(name, known);
     const hint = near
       ? `; did you mean \`${near}\`?`
       : `; the keys here are ${known.map((k) => `\`${k}\``).join(', ')}`;
-    this.#fault(full, place, `unknown key${hint}`);
+    this.#fault(childPath(path, name), place, `unknown key${hint}`);
   }
 
   #checkList(shape: Shape, node: ConfigNode, path: string, key: string): unknown {
@@ -135,13 +119,9 @@ class Checker {
     if (node.kind !== 'scalar') return this.#unexpected(shape, node, path, key);
     const word = String(node.value);
     if (words.includes(word)) return word;
-    const later = this.#foreseen(path, word);
-    if (later) this.#fault(path, node.place, later);
-    else {
-      const near = node.variables.length > 0 ? undefined : closest(word, words);
-      const hint = near && words.length > 1 ? `; did you mean \`${near}\`?` : '';
-      this.#fault(path, node.place, `expected ${expectedForm(shape, key)}; got ${shown(node, shape)}${hint}`);
-    }
+    const near = node.variables.length > 0 ? undefined : closest(word, words);
+    const hint = near && words.length > 1 ? `; did you mean \`${near}\`?` : '';
+    this.#fault(path, node.place, `expected ${expectedForm(shape, key)}; got ${shown(node, shape)}${hint}`);
     return undefined;
   }
 

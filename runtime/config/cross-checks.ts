@@ -19,12 +19,6 @@ export function crossCheck(config: PartialConfig): readonly CrossFault[] {
   ];
 }
 
-/** What comes with later versions and is refused until then. */
-export function foreseenKey(path: string, value: string | undefined): string | undefined {
-  const kinds: Readonly<Record<string, readonly string[]>> = { 'reranker.kind': ['onnx'] };
-  return value !== undefined && kinds[path]?.includes(value) ? `kind \`${value}\` is not in this version` : undefined;
-}
-
 /** Whether only this machine can reach an address. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);

@@ -195,16 +195,6 @@ sources:
     `);
   });
 
-  test('kinds of later versions say so', () => {
-    const text = `reranker: { kind: onnx }
-sources: []`;
-    expect(faultsOf(text)).toMatchInlineSnapshot(`
-      "freshet.yaml has 2 faults:
-        freshet.yaml:1:19  reranker.kind: kind \`onnx\` is not in this version
-        freshet.yaml:2:10  sources: expected a list of maps, at least one; got an empty one"
-    `);
-  });
-
   test('the cluster profile names every engine that is missing, and what its sources need', () => {
     const text = `profile: cluster
 kafka: { brokers: [localhost] }

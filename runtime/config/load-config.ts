@@ -6,7 +6,7 @@ import { checkConfig } from './check-config.ts';
 import type { ConfigNode, Place } from './config-node.ts';
 import { parseNodes } from './config-node.ts';
 import { Config, type ClusterEngines, type ConfigFile, type ResolvedConfig } from './config.ts';
-import { crossCheck, foreseenKey } from './cross-checks.ts';
+import { crossCheck } from './cross-checks.ts';
 import type { PartialConfig } from './cross-fault.ts';
 import type { Environment } from './environment-references.ts';
 import { configShape } from './shape.ts';
@@ -41,7 +41,7 @@ export function parseConfig(text: string, env: Environment, file: string): Resol
     const empty = { path: '', line: 1, column: 1, problem: 'the file is empty; expected at least `sources`' };
     throw invalid(file, syntaxFaults.length > 0 ? syntaxFaults : [empty]);
   }
-  const { value, faults: formFaults } = checkConfig(configShape, root, foreseenKey);
+  const { value, faults: formFaults } = checkConfig(configShape, root);
   const crossFaults = crossCheck((value ?? {}) as PartialConfig).map(({ path, problem }) => ({
     path,
     ...placeOf(root, path),
