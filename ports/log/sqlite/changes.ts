@@ -3,6 +3,8 @@ import type { Sqlite } from '../../sqlite.ts';
 
 /** How often a waiting reader looks for what other processes have appended, ms. Appends of this process wake it at once. */
 const POLL_MS = 25;
+/** Why a wait was cut short; an error would cost its stack, a hundred times a second. */
+const WOKEN = Symbol('woken');
 
 /**
  * Tells waiting readers that something has changed: records, topics or members. Every change raises `count`; a reader that
@@ -67,7 +69,7 @@ export class Changes {
       const wake = (): void => {
         this.#waiting.delete(wake);
         signal.removeEventListener('abort', wake);
-        if (withinMs !== undefined) timer.abort(); // makes an error, with its stack
+        if (withinMs !== undefined) timer.abort(WOKEN);
         resolve();
       };
       this.#waiting.add(wake);
