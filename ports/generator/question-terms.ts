@@ -7,7 +7,8 @@ const WORD = /[\p{L}\p{N}_]+(?:[.'’:/@-][\p{L}\p{N}_]+)*/gu;
 const HAN_KANA = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]/u;
 const CAMEL_HUMP = /(?<=[\p{Ll}\p{N}])(?=\p{Lu})/u;
 
-const STOPWORDS = new Set(
+/** Words of grammar, which say nothing about what a text is about. */
+export const STOPWORDS: ReadonlySet<string> = new Set(
   `a an the this that these those and or but nor if then else than as of in on at by for to from with without within into onto over
   under about between among through during before after above below up down out off again once here there all any both each few more
   most other another some such no not only own same so too very s t can could will would shall should may might must do does did done
