@@ -15,7 +15,11 @@ export const STOPWORDS: ReadonlySet<string> = new Set(
   doing have has had having be is are was were been being am i me my we us our you your he him his she her it its they them their who
   whom whose which what when where why how whether while because until against also just ever even yet many much one upon via per etc
   please tell give show list describe explain name mean means meaning get gets got let know use used uses using user's make makes made
-  according there's what's it's don't doesn't isn't aren't can't i'm`.split(/\s+/),
+  according there's what's it's don't doesn't isn't aren't can't i'm
+  der das den dem des ein eine einer einem einen eines und oder von vom zu zum zur im mit bei nach für auf aus über durch wie wer wem wen
+  welche welcher welches welchem welchen wo wann warum wofür womit woher wieso viel viele ist sind wird werden wurde wurden hat haben
+  hatte hatten kann können sich als auch es er sie ihr ihre ihrem ihren seine seiner seinem seinen nicht dass ما ماذا من متى أين كيف كم
+  لماذا هل هو هي في على إلى عن مع التي الذي أي كان كانت`.split(/\s+/),
 );
 
 /** Words that questions are built with, whatever they are about: weak evidence when present, weak doubt when absent. */
@@ -34,6 +38,10 @@ const GENERIC = new Set(
     .map(stem),
 );
 
+/** What Chinese questions are built with; it would make word pairs that no answer holds ("演是", "是谁"). */
+const CHINESE_QUESTION_WORDS =
+  /是?什么(?:时候|时间|地方|类型)?|何时|何地|哪(?:个|里|儿|些|一?年)?|谁|多少|几个?|怎么样?|如何|为什么|为何|请问|吗|呢|是|的|了/gu;
+
 /** A content word of a question. */
 export interface QuestionTerm {
   readonly stem: string;
@@ -47,7 +55,7 @@ const NAME_WEIGHT = 1.6;
 /** Content words of a question, each once. All its words when it has no content word ("what is it?"). */
 export function questionTerms(question: string): readonly QuestionTerm[] {
   const terms = new Map<string, number>();
-  const all = [...words(question)];
+  const all = [...words(question.replace(CHINESE_QUESTION_WORDS, ' '))];
   for (const [index, word] of all.entries()) {
     const lower = word.toLowerCase();
     if (STOPWORDS.has(lower)) continue;
