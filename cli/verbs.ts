@@ -117,8 +117,8 @@ export const verbs: readonly Verb[] = [
   },
   {
     name: 'eval',
-    summary: 'measures how well documents are found and questions answered',
-    usage: 'eval [--suite retrieval|golden] [--data ../shared/data/eval] [--sets adi,scifact]',
+    summary: 'measures how well documents are found and how far answers can be trusted',
+    usage: 'eval [--suite retrieval|answers|golden] [--data ../shared/data/eval] [--sets adi,scifact]',
     flags: {
       suite: { type: 'string' },
       data: { type: 'string' },
@@ -132,10 +132,10 @@ export const verbs: readonly Verb[] = [
       candidates: { type: 'string' },
     },
     flagHelp: {
-      suite: 'what is measured: retrieval (default), or golden: the answers to our own questions about the demo',
+      suite: 'what is measured: retrieval (default), answers, or golden: our own questions about the demo',
       data: 'folder of the sets (default ../shared/data/eval); a set that is not there is passed over',
       sets: 'folders below it, separated by commas (default: all that are known)',
-      out: 'file of the page (default .freshet/eval/retrieval.html); the figures lie beside it as JSON',
+      out: 'file of the page (default .freshet/eval/<suite>.html); the figures lie beside it as JSON, with those of earlier runs',
       against: 'JSON of an earlier run, which this one is compared with query by query',
       threads: 'threads of the model (default: one fewer than the cores)',
       'max-tokens': 'longest passage (default: pipeline.chunk.maxTokens)',

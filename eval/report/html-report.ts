@@ -50,10 +50,15 @@ export function htmlReport(report: RetrievalReport): string {
     element('h2', {}, 'Sets'),
     sizes(report),
   ];
+  return pageOf('retrieval', body);
+}
+
+/** A page with the style of all reports. @param body markup. */
+export function pageOf(title: string, body: readonly string[]): string {
   return [
     '<!doctype html><html lang="en"><head><meta charset="utf-8">',
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
-    `<title>Freshet: retrieval</title><style>${STYLE}</style></head><body>${body.join('\n')}</body></html>\n`,
+    `<title>Freshet: ${escapeMarkup(title)}</title><style>${STYLE}</style></head><body>${body.join('\n')}</body></html>\n`,
   ].join('');
 }
 
@@ -85,15 +90,15 @@ function sizes({ sets }: RetrievalReport): string {
   return tableOf(['set', '', 'documents', 'passages', 'queries'], rows);
 }
 
-function tableOf(header: readonly string[], rows: readonly string[]): string {
+export function tableOf(header: readonly string[], rows: readonly string[]): string {
   const head = element('tr', {}, ...header.map((name) => element('th', { scope: 'col' }, escapeMarkup(name))));
   return `<div class="scroll"><table><thead>${head}</thead><tbody>${rows.join('')}</tbody></table></div>`;
 }
 
-function cell(text: string): string {
+export function cell(text: string): string {
   return element('td', {}, escapeMarkup(text));
 }
 
-function paragraph(text: string): string {
+export function paragraph(text: string): string {
   return element('p', { class: 'note' }, escapeMarkup(text));
 }

@@ -75,12 +75,12 @@ function signed(value: number): string {
   return `${value < 0 ? '' : '+'}${fixed(value)}`;
 }
 
-/** Columns of one width each: names to the left, figures to the right. */
-function aligned(rows: readonly (readonly string[])[]): readonly string[] {
+/** Columns of one width each: the first `names` to the left, figures to the right. */
+export function aligned(rows: readonly (readonly string[])[], names = 2): readonly string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows.map((row) =>
     row
-      .map((cell, column) => (column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .map((cell, column) => (column < names ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
       .join('  ')
       .trimEnd(),
   );
