@@ -43,7 +43,7 @@ it('the terminal shows refusals, support beside what was published, and citation
     '70.0',
     '65.0-75.0',
   ]);
-  expect(lines.find((line) => line.startsWith('Does'))).toContain('SummaC-Conv 57.1, QAFactEval 65.5');
+  expect(lines.find((line) => line.startsWith('Support'))).toContain('SummaC-Conv 57.1, QAFactEval 65.5');
   expect(lines.find((line) => line.startsWith('summedits, mean'))).toMatch(/ 65\.0$/);
   expect(lines.at(-1)).toMatch(/^docs +4 +100\.0 +5 +80\.0 +75\.0 +70\.0-80\.0$/);
 });

@@ -24,7 +24,7 @@ export function answersTables(report: AnswersReport): readonly AnswersTable[] {
       rows: refusal.map(refusalRow),
     },
     {
-      title: 'Does the cited text bear the sentence out?',
+      title: 'Support of sentences by the texts they cite',
       note: `In %. ${PUBLISHED} The mean below is over the domains that are measured here.`,
       header: ['set', 'claims', 'borne out, found', '95 %', 'not borne out, found', '95 %', 'balanced', '95 %'],
       rows: [...report.support.map(supportRow), ...summeditsMean(report.support)],

@@ -29,7 +29,7 @@ type Places = ReadonlyMap<string, readonly number[]>;
 /**
  * Whether evidence bears a claim out, by rules and without a model: every number and name of the claim stands in the evidence, no word
  * of it has its opposite there about the same words, no negation is new, and enough of its words are there. English; of other languages
- * only numbers and coverage count. Takes time in proportion to both texts. docs/adr/0019-answer-evaluation.md has the figures: it
+ * only numbers and coverage count. Takes time in proportion to both texts. docs/adr/0022-answer-evaluation.md has the figures: it
  * finds what was altered in a text, and not what paraphrase hides.
  */
 export function checkSupport(claim: string, evidence: string): SupportVerdict {
