@@ -1,14 +1,13 @@
 import { extractiveGenerator } from '../../ports/generator/extractive-generator.ts';
 import { openSqliteDocumentStore } from '../../ports/document-store/sqlite-document-store.ts';
-import { answerQuestion, type AnswerDeps } from '../../query-api/answer/answer-question.ts';
-import { silentLogger } from '../../runtime/logger.ts';
 import { seededRandom } from '../../runtime/seeded-random.ts';
 import type { AnswerResponse } from '../../schemas/answer.ts';
 import { parseDocumentId } from '../../schemas/ids.ts';
 import { meanInterval, type Interval } from '../metrics/bootstrap.ts';
 import { decisionMetrics, type Decision, type DecisionResult } from '../metrics/decision-metrics.ts';
-import { fillStore, PRINCIPAL, type FillOptions } from '../retrieval/fill-store.ts';
+import { fillStore, type FillOptions } from '../retrieval/fill-store.ts';
 import type { RetrievalSet, SetQuery } from '../retrieval/read-set.ts';
+import { askPatiently } from './ask-patiently.ts';
 import { judgeCitations, type CitationCounts } from './judge-citations.ts';
 
 /** Answers of the whole query path over one index. */
@@ -20,8 +19,6 @@ export interface ProductResult {
 }
 
 const SEED = 1;
-/** A query waits for its vector as long as it takes: a busy machine must not change the figures, ms. */
-const EMBED_DEADLINE_MS = 60_000;
 
 /**
  * Fills an index with a set and asks it, as `/v1/answer` would, the set's own questions, which it can answer, and `foreign` ones, which
@@ -37,42 +34,25 @@ export async function measureProduct(
   await using store = openSqliteDocumentStore({ path: ':memory:', dimensions: embedder.model.dimensions, clock });
   await fillStore(set, { ...options, store }, signal);
   await using generator = extractiveGenerator();
-  const query = { sources: [], embedDeadlineMs: EMBED_DEADLINE_MS, logger: silentLogger };
-  const deps = { ...options, ...query, store, generator };
+  const deps = { ...options, store, generator };
   const decisions: Decision[] = [];
   const relevant: number[] = [];
   const counts = { citations: 0, literal: 0, statements: 0, borneOut: 0 };
   for (const own of set.queries) {
-    const { answer, texts } = await ask(own.text, deps, signal);
+    const { answer, results } = await askPatiently(own.text, deps, signal);
     decisions.push({ expected: true, said: !answer.refused });
     if (answer.refused) continue;
-    const judged = judgeCitations(answer, texts);
+    const judged = judgeCitations(answer, new Map(results.map(({ passageId, text }) => [passageId, text])));
     for (const key of Object.keys(counts) as (keyof CitationCounts)[]) counts[key] += judged[key];
     relevant.push(citesRelevant(answer, own) ? 1 : 0);
   }
   for (const question of foreign)
-    decisions.push({ expected: false, said: !(await ask(question, deps, signal)).answer.refused });
+    decisions.push({ expected: false, said: !(await askPatiently(question, deps, signal)).answer.refused });
   return {
     refusal: decisionMetrics(decisions, seededRandom(SEED)),
     citations: counts,
     citesRelevant: meanInterval(relevant, seededRandom(SEED)),
   };
-}
-
-/** The reply with the texts of the passages that it could cite, by passage id. */
-async function ask(
-  question: string,
-  deps: AnswerDeps,
-  signal: AbortSignal,
-): Promise<{ readonly answer: AnswerResponse; readonly texts: ReadonlyMap<string, string> }> {
-  let texts: ReadonlyMap<string, string> = new Map();
-  const signals = { gone: signal, left: signal };
-  for await (const event of answerQuestion({ question }, PRINCIPAL, deps, 'eval', signals)) {
-    if (event.event === 'retrieval')
-      texts = new Map(event.data.results.map(({ passageId, text }) => [passageId, text]));
-    if (event.event === 'done') return { answer: event.data, texts };
-  }
-  throw new RangeError('an answer ended without done'); // answerQuestion ends so or throws
 }
 
 function citesRelevant({ citations }: AnswerResponse, { judgements }: SetQuery): boolean {

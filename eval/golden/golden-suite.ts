@@ -2,15 +2,13 @@ import type { Cache } from '../../ports/cache/cache.ts';
 import { openSqliteDocumentStore } from '../../ports/document-store/sqlite-document-store.ts';
 import type { Embedder } from '../../ports/embedder/embedder.ts';
 import type { Generator } from '../../ports/generator/generator.ts';
-import { answerQuestion, type AnswerDeps } from '../../query-api/answer/answer-question.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { FilledPipeline } from '../../runtime/config/config.ts';
-import { silentLogger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { Document } from '../../schemas/document.ts';
-import { parseDocumentId, type DocumentId } from '../../schemas/ids.ts';
-import { sourceVersion } from '../../schemas/version.ts';
-import { fillDocuments, PRINCIPAL } from '../retrieval/fill-store.ts';
+import type { DocumentId } from '../../schemas/ids.ts';
+import { askPatiently } from '../answers/ask-patiently.ts';
+import { documentOf, fillDocuments } from '../retrieval/fill-store.ts';
 import type { GoldenQuestion } from './read-golden.ts';
 import { scoreGolden, type GoldenOutcome, type GoldenScore } from './score-golden.ts';
 
@@ -44,9 +42,6 @@ export interface GoldenReport {
   readonly outcomes: readonly GoldenOutcome[];
 }
 
-/** A question waits for its vector as long as it takes, so that a busy machine changes the time and not the figures, ms. */
-const EMBED_DEADLINE_MS = 60_000;
-
 /** Fills an index of its own with the documents and asks every question as `/v1/answer` would, one after the other. */
 export async function runGoldenSuite(options: GoldenSuiteOptions, signal: AbortSignal): Promise<GoldenReport> {
   const { questions, documents, embedder, generator, clock, say } = options;
@@ -54,11 +49,13 @@ export async function runGoldenSuite(options: GoldenSuiteOptions, signal: AbortS
   const onProgress = (done: number) =>
     say(`golden: ${Math.min(done, documents.length)} of ${documents.length} documents`);
   await fillDocuments(
-    documents.map((each) => asIndexed(each, clock)),
+    documents.map(({ id, title, body, bodyFormat }) =>
+      documentOf(id, { title, parts: [{ name: 'body', text: body }], bodyFormat }, clock),
+    ),
     { ...options, store, onProgress },
     signal,
   );
-  const deps = { ...options, store, sources: [], logger: silentLogger, embedDeadlineMs: EMBED_DEADLINE_MS };
+  const deps = { ...options, store };
   const outcomes: GoldenOutcome[] = [];
   for (const question of questions) outcomes.push(await ask(question, deps, signal));
   const bodies = new Map(documents.map(({ id, body }) => [id as string, body]));
@@ -71,34 +68,16 @@ export async function runGoldenSuite(options: GoldenSuiteOptions, signal: AbortS
   };
 }
 
-async function ask(question: GoldenQuestion, deps: AnswerDeps, signal: AbortSignal): Promise<GoldenOutcome> {
-  let outcome: GoldenOutcome = { question, retrieved: [], refused: true, citations: [] };
-  const signals = { gone: signal, left: signal };
-  for await (const event of answerQuestion({ question: question.question }, PRINCIPAL, deps, question.id, signals)) {
-    if (event.event === 'retrieval')
-      outcome = { ...outcome, retrieved: [...new Set(event.data.results.map(({ documentId }) => documentId))] };
-    if (event.event === 'done') {
-      const { refused, citations } = event.data;
-      outcome = { ...outcome, refused, citations: citations.map(({ documentId, quote }) => ({ documentId, quote })) };
-    }
-  }
-  return outcome;
-}
-
-function asIndexed({ id, title, body, bodyFormat }: GoldenDocument, clock: Clock): Document {
-  const { source = '', table = '', key = [] } = parseDocumentId(id) ?? {};
+async function ask(
+  question: GoldenQuestion,
+  deps: Parameters<typeof askPatiently>[1],
+  signal: AbortSignal,
+): Promise<GoldenOutcome> {
+  const { answer, results } = await askPatiently(question.question, deps, signal);
   return {
-    kind: 'document',
-    id,
-    version: sourceVersion(0, 1n),
-    source: { name: source, table, key: key.join(',') },
-    position: '0/1',
-    committedAt: clock.now(),
-    tenant: PRINCIPAL.tenant,
-    acl: null,
-    title,
-    parts: [{ name: 'body', text: body }],
-    bodyFormat,
-    metadata: {},
+    question,
+    retrieved: [...new Set(results.map(({ documentId }) => documentId))],
+    refused: answer.refused,
+    citations: answer.citations.map(({ documentId, quote }) => ({ documentId, quote })),
   };
 }

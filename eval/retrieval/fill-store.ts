@@ -15,7 +15,7 @@ import type { Document } from '../../schemas/document.ts';
 import { documentId, parseDocumentId, type DocumentId } from '../../schemas/ids.ts';
 import type { Principal } from '../../schemas/principal.ts';
 import { sourceVersion } from '../../schemas/version.ts';
-import type { RetrievalSet, SetDocument } from './read-set.ts';
+import type { RetrievalSet } from './read-set.ts';
 
 export interface FillOptions {
   readonly store: DocumentStore;
@@ -38,7 +38,13 @@ const PATIENCE_MS = 3_600_000;
 
 /** Puts the documents of a set into the index. @throws what `fillDocuments` throws. */
 export function fillStore(set: RetrievalSet, options: FillOptions, signal: AbortSignal): Promise<void> {
-  const documents = set.documents.map((each) => documentOf(set.name, each, options.clock));
+  const documents = set.documents.map(({ id: key, title, text }) =>
+    documentOf(
+      documentId({ source: SOURCE, table: set.name, key: [key] }),
+      { title, parts: [{ name: 'text', text }], bodyFormat: 'text' },
+      options.clock,
+    ),
+  );
   return fillDocuments(documents, options, signal);
 }
 
@@ -79,21 +85,24 @@ export function setIdOf(id: DocumentId): string {
   return parseDocumentId(id)?.key[0] ?? id;
 }
 
-function documentOf(set: string, { id: key, title, text }: SetDocument, clock: Clock): Document {
-  const id = documentId({ source: SOURCE, table: set, key: [key] });
+/** A document as decoding leaves it: of the tenant that asks, for everybody, in its first version. */
+export function documentOf(
+  id: DocumentId,
+  content: Pick<Document, 'title' | 'parts' | 'bodyFormat'>,
+  clock: Clock,
+): Document {
+  const { source = '', table = '', key = [] } = parseDocumentId(id) ?? {};
   return {
     kind: 'document',
     id,
     version: sourceVersion(0, 1n),
-    source: { name: SOURCE, table: set, key },
+    source: { name: source, table, key: key.join(',') },
     position: '0/1',
     committedAt: clock.now(),
     tenant: PRINCIPAL.tenant,
     acl: null,
-    title,
-    parts: [{ name: 'text', text }],
-    bodyFormat: 'text',
     metadata: {},
+    ...content,
   };
 }
 

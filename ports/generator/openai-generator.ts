@@ -2,7 +2,7 @@ import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import type { Clock } from '../../runtime/clock.ts';
 import { InvalidConfig } from '../../runtime/errors.ts';
 import type { ChatDelta, ChatEndpoint, ChatRequest } from './remote/chat-endpoint.ts';
-import { bodyFailure, judgingFetch, maxStreamBytes } from './remote/judging-fetch.ts';
+import { bodyFailure, chatFetch, maxStreamBytes } from './remote/chat-fetch.ts';
 import { isFields, readChunk, unusable } from './remote/read-chunk.ts';
 import { RemoteGenerator, type RemoteGeneratorOptions } from './remote/remote-generator.ts';
 
@@ -42,7 +42,7 @@ class OpenAiEndpoint implements ChatEndpoint {
   }
 
   async *stream({ messages, maxTokens, temperature }: ChatRequest, signal: AbortSignal): AsyncIterable<ChatDelta> {
-    const fetch = judgingFetch(this.#clock, maxStreamBytes(maxTokens), signal);
+    const fetch = chatFetch(this.#clock, maxStreamBytes(maxTokens), signal);
     const body = JSON.stringify({
       model: this.model,
       messages,
@@ -63,7 +63,7 @@ class OpenAiEndpoint implements ChatEndpoint {
   }
 
   async probe(signal: AbortSignal): Promise<string> {
-    const fetch = judgingFetch(this.#clock, MAX_LIST_BYTES, signal);
+    const fetch = chatFetch(this.#clock, MAX_LIST_BYTES, signal);
     const response = await fetch(`${this.#url}/models`, { headers: this.#headers });
     let list: unknown;
     try {

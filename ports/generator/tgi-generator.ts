@@ -1,7 +1,7 @@
 import { InferenceClient } from '@huggingface/inference';
 import type { Clock } from '../../runtime/clock.ts';
 import type { ChatDelta, ChatEndpoint, ChatRequest } from './remote/chat-endpoint.ts';
-import { bodyFailure, judgingFetch, maxStreamBytes } from './remote/judging-fetch.ts';
+import { bodyFailure, chatFetch, maxStreamBytes } from './remote/chat-fetch.ts';
 import { isFields, readChunk, unusable } from './remote/read-chunk.ts';
 import { RemoteGenerator, type RemoteGeneratorOptions } from './remote/remote-generator.ts';
 
@@ -57,7 +57,7 @@ class TgiEndpoint implements ChatEndpoint {
           // It repeats a 503 at once and without end unless it is told not to.
           retry_on_error: false,
           signal: either,
-          fetch: judgingFetch(this.#clock, maxStreamBytes(maxTokens), either),
+          fetch: chatFetch(this.#clock, maxStreamBytes(maxTokens), either),
         },
       );
       for await (const chunk of chunks) yield* readChunk(chunk);
@@ -70,7 +70,7 @@ class TgiEndpoint implements ChatEndpoint {
   }
 
   async probe(signal: AbortSignal): Promise<string> {
-    const fetch = judgingFetch(this.#clock, MAX_INFO_BYTES, signal);
+    const fetch = chatFetch(this.#clock, MAX_INFO_BYTES, signal);
     const response = await fetch(`${this.#url}/info`, { headers: this.#headers });
     let info: unknown;
     try {

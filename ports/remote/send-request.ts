@@ -1,13 +1,13 @@
 import type { Clock } from '../../runtime/clock.ts';
-import { judgeException, judgeRefusal } from './judge-response.ts';
+import { judgeException } from './judge-response.ts';
+import { judgingFetch } from './judging-fetch.ts';
 import type { RequestFailure } from './request-failure.ts';
 
 /** Thrown through a vendor's client so that it neither reads the error's body nor tries again. */
 class Refused extends Error {}
 
 /**
- * Runs one request of a vendor's client over a `fetch` of ours, so that statuses, `Retry-After` and system errors are judged here, once for
- * all clients: theirs drop headers, put the texts into their errors, or repeat requests on their own.
+ * Runs one request of a vendor's client over a `fetch` that judges what comes, and tells what became of it.
  * @param request must use the given `fetch` and signal; its result is what the client made of a successful reply.
  * @throws nothing but the signal's reason.
  */
@@ -18,23 +18,17 @@ export async function sendRequest<T>(
 ): Promise<{ readonly kind: 'reply'; readonly reply: T; readonly answeredAtMs: number } | RequestFailure> {
   let failure: RequestFailure | undefined;
   let answeredAtMs: number | undefined;
-  const judgingFetch: typeof globalThis.fetch = async (input, init) => {
-    try {
-      const response = await fetch(input, { ...init, signal });
-      if (response.ok) {
-        answeredAtMs = clock.monotonicMs();
-        return response;
-      }
-      failure = judgeRefusal(response.status, response.headers, clock.now());
-      // The connection can be used again only when the body is gone.
-      void response.body?.cancel().catch(() => undefined);
-    } catch (error) {
-      failure = judgeException(error);
-    }
-    throw new Refused();
+  const judged = judgingFetch(clock, signal, (found) => {
+    failure = found;
+    return new Refused();
+  });
+  const timed: typeof globalThis.fetch = async (input, init) => {
+    const response = await judged(input, init);
+    answeredAtMs = clock.monotonicMs();
+    return response;
   };
   try {
-    const reply = await request(judgingFetch, signal);
+    const reply = await request(timed, signal);
     return { kind: 'reply', reply, answeredAtMs: answeredAtMs ?? clock.monotonicMs() };
   } catch (error) {
     signal.throwIfAborted();

@@ -9,7 +9,7 @@ import type { RequestFailure } from '../remote/request-failure.ts';
 import { checkScores } from './check-scores.ts';
 import type { RerankEndpoint, RerankService } from './rerank-endpoint.ts';
 import type { Reranker, RerankRequest } from './reranker.ts';
-import { Slots } from './slots.ts';
+import { Slots } from '../remote/slots.ts';
 
 /** What all remote rerankers are told. */
 export interface RemoteRerankerOptions {

@@ -1,3 +1,4 @@
+import type { RequestFailure } from '../../remote/request-failure.ts';
 import type { ChatMessage } from '../prompts/grounded-prompt.ts';
 
 /** What is asked of a server. */
@@ -16,24 +17,11 @@ export type ChatDelta =
   | { readonly kind: 'finish'; readonly reason: 'stop' | 'length' | 'refused' }
   | { readonly kind: 'usage'; readonly promptTokens: number; readonly completionTokens: number };
 
-/** What became of a request that did not end as it should; the kinds are those of a remote embedder. */
-export type ChatFault =
-  /** The server is alive and wants less for a time. */
-  | { readonly kind: 'overloaded'; readonly reason: string; readonly retryAfterMs: number | undefined }
-  /** No reply, a broken one or a failing server. */
-  | { readonly kind: 'failed'; readonly reason: string; readonly retryAfterMs: number | undefined }
-  /** The server does not take this request: the prompt is too long for it, or a parameter is. */
-  | { readonly kind: 'refused'; readonly reason: string }
-  /** The key, the address or the model's name is wrong. */
-  | { readonly kind: 'forbidden'; readonly reason: string }
-  /** A reply that is not of the protocol. */
-  | { readonly kind: 'unusable'; readonly reason: string };
-
 /** Thrown by an endpoint. `fault.reason` holds no text of prompts or answers, and no secret. */
 export class ChatFailure extends Error {
-  readonly fault: ChatFault;
+  readonly fault: RequestFailure;
 
-  constructor(fault: ChatFault) {
+  constructor(fault: RequestFailure) {
     super(fault.reason);
     this.fault = fault;
   }

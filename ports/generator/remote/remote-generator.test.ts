@@ -3,11 +3,12 @@ import { createMetrics } from '../../../runtime/metrics.ts';
 import { FakeClock } from '../../../test/support/fake-clock.ts';
 import { extractiveGenerator } from '../extractive-generator.ts';
 import { fallbackGenerator } from '../fallback-generator.ts';
-import { ChatFailure, type ChatDelta, type ChatEndpoint, type ChatFault } from './chat-endpoint.ts';
+import type { RequestFailure } from '../../remote/request-failure.ts';
+import { ChatFailure, type ChatDelta, type ChatEndpoint } from './chat-endpoint.ts';
 import { GENERATOR_OPTIONS, LOCK_QUESTION, tell } from './chat-fixtures.ts';
 import { RemoteGenerator, type RemoteGeneratorOptions } from './remote-generator.ts';
 
-type Step = ChatDelta | ChatFault | { readonly kind: 'sleep'; readonly ms: number };
+type Step = ChatDelta | RequestFailure | { readonly kind: 'sleep'; readonly ms: number };
 
 const ANSWER: readonly Step[] = [
   { kind: 'alive' },
@@ -15,7 +16,7 @@ const ANSWER: readonly Step[] = [
   { kind: 'finish', reason: 'stop' },
   { kind: 'usage', promptTokens: 1_000_000, completionTokens: 500_000 },
 ];
-const FAILED: ChatFault = { kind: 'failed', reason: 'status 500', retryAfterMs: undefined };
+const FAILED: RequestFailure = { kind: 'failed', reason: 'status 500', retryAfterMs: undefined };
 const SILENT: Step = { kind: 'sleep', ms: 1e9 };
 
 /** A server in simulated time: each request takes the next script, or the last one again. */
@@ -100,7 +101,7 @@ describe('a remote generator', () => {
   });
 
   test('does not wait when the first token would be too late then', async () => {
-    const busy: ChatFault = { kind: 'overloaded', reason: 'status 503', retryAfterMs: 60_000 };
+    const busy: RequestFailure = { kind: 'overloaded', reason: 'status 503', retryAfterMs: 60_000 };
     const { told, server, clock } = open([[busy], ANSWER]);
     expect(await told()).toMatchObject({ error: { retryAfterSeconds: 60 } });
     expect(server.askedAtMs).toEqual([0]);
@@ -179,7 +180,7 @@ describe('a generator with others behind it', () => {
   };
 
   test('lets the next one answer that can, and names it', async () => {
-    const forbidden: ChatFault = { kind: 'forbidden', reason: 'status 401' };
+    const forbidden: RequestFailure = { kind: 'forbidden', reason: 'status 401' };
     const { told, metrics } = behind([[forbidden]], open([ANSWER]).generator);
     const { text, events } = await told();
     expect(text).toContain('A job lock is held for 30 seconds.');

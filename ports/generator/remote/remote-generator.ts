@@ -1,18 +1,19 @@
 import type { Clock, Random } from '../../../runtime/clock.ts';
 import { deadline } from '../../../runtime/deadline.ts';
-import { FreshetError, GeneratorUnavailable, Overloaded } from '../../../runtime/errors.ts';
+import { GeneratorUnavailable, Overloaded } from '../../../runtime/errors.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import type { Metrics } from '../../../runtime/metrics.ts';
 import { retryDelayMs } from '../../../runtime/retry.ts';
 import { Circuit } from '../../remote/circuit.ts';
+import type { RequestFailure } from '../../remote/request-failure.ts';
+import { Slots, type Slot } from '../../remote/slots.ts';
 import type { GenerateEvent, GenerateRequest, Generator } from '../generator.ts';
 import { groundedAnswer1 } from '../prompts/grounded-answer-1.ts';
 import type { GroundedPrompt } from '../prompts/grounded-prompt.ts';
 import { packPassages } from '../prompts/pack-passages.ts';
 import { DONT_KNOW } from '../refusal.ts';
 import { AnswerReader } from './answer-reader.ts';
-import { ChatFailure, type ChatEndpoint, type ChatFault, type ChatRequest } from './chat-endpoint.ts';
-import { Places } from './places.ts';
+import { ChatFailure, type ChatEndpoint, type ChatRequest } from './chat-endpoint.ts';
 import { UsageMeter, type Prices } from './usage-meter.ts';
 import { watchedStream } from './watched-stream.ts';
 
@@ -38,7 +39,7 @@ const ATTEMPTS = 3;
 const MIN_RETRY_MS = 200;
 const MAX_RETRY_MS = 2_000;
 
-type Outcome = ChatFault['kind'] | 'answered' | 'no-answer' | 'broken' | 'aborted';
+type Outcome = RequestFailure['kind'] | 'answered' | 'no-answer' | 'broken' | 'aborted';
 
 /**
  * Writes answers through a server. Until the first words are passed on, what fails is repeated within `timeoutMs`, and after that a failure ends the
@@ -51,7 +52,7 @@ export class RemoteGenerator implements Generator {
   readonly #options: RemoteGeneratorOptions;
   readonly #prompt: GroundedPrompt = groundedAnswer1;
   readonly #circuit: Circuit;
-  readonly #places: Places;
+  readonly #slots: Slots;
 
   constructor(options: RemoteGeneratorOptions) {
     const { endpoint, maxConcurrent, maxWaiting, metrics } = options;
@@ -59,16 +60,14 @@ export class RemoteGenerator implements Generator {
     this.model = endpoint.model;
     this.prompt = this.#prompt.version;
     this.#circuit = new Circuit(options);
-    this.#places = new Places({
-      max: maxConcurrent,
-      maxWaiting,
-      onWaiting: (waiting) => metrics?.generateWaiting.set({ generator: this.model }, waiting),
-    });
+    this.#slots = new Slots(maxConcurrent, maxWaiting, (waiting) =>
+      metrics?.generateWaiting.set({ generator: this.model }, waiting),
+    );
   }
 
   /** Answers that are being written. */
   get inFlight(): number {
-    return this.#places.taken;
+    return this.#slots.taken;
   }
 
   /** What the server says of itself. @throws GeneratorUnavailable, InvalidConfig, the signal's reason. */
@@ -91,11 +90,11 @@ export class RemoteGenerator implements Generator {
       return;
     }
     const firstByMs = clock.monotonicMs() + timeoutMs;
-    const giveBack = await this.#takePlace(signal);
+    const slot = await this.#takeSlot(signal);
     try {
       yield* this.#ask(packed, firstByMs, signal);
     } finally {
-      giveBack();
+      slot.release();
     }
   }
 
@@ -103,17 +102,19 @@ export class RemoteGenerator implements Generator {
     // Nothing is held between two answers; whoever reads one ends it by its signal.
   }
 
-  async #takePlace(signal: AbortSignal): Promise<() => void> {
+  async #takeSlot(signal: AbortSignal): Promise<Slot> {
     const limited = deadline(this.#options.clock, this.#options.timeoutMs, signal);
+    let slot: Slot | undefined;
     try {
-      return await this.#places.take(limited.signal);
-    } catch (error) {
+      slot = await this.#slots.take(limited.signal);
+    } catch {
       signal.throwIfAborted();
-      if (error instanceof FreshetError) throw error;
       throw new Overloaded('No place was free at the generator in time.');
     } finally {
       limited.end();
     }
+    if (!slot) throw new Overloaded('Too many questions wait for the generator.');
+    return slot;
   }
 
   async *#ask(packed: GenerateRequest, firstByMs: number, signal: AbortSignal): AsyncIterable<GenerateEvent> {
@@ -187,7 +188,7 @@ export class RemoteGenerator implements Generator {
     }
   }
 
-  #onFault(fault: ChatFault): void {
+  #onFault(fault: RequestFailure): void {
     if (fault.kind === 'overloaded' || fault.kind === 'refused') this.#circuit.onAlive();
     else if (this.#circuit.onFailure())
       this.#options.logger.warn('The generator fails again and again and is left alone for a time.', {
@@ -202,7 +203,7 @@ export class RemoteGenerator implements Generator {
   }
 
   /** When to ask again, ms from now; undefined: not at all. */
-  #delayMs(fault: ChatFault, attempt: number): number | undefined {
+  #delayMs(fault: RequestFailure, attempt: number): number | undefined {
     if (attempt >= ATTEMPTS || fault.kind === 'refused' || fault.kind === 'forbidden') return undefined;
     const own = retryDelayMs(attempt, {
       minDelayMs: MIN_RETRY_MS,
@@ -212,7 +213,7 @@ export class RemoteGenerator implements Generator {
     return Math.max(own, 'retryAfterMs' in fault ? (fault.retryAfterMs ?? 0) : 0);
   }
 
-  #unavailable(fault: ChatFault): GeneratorUnavailable {
+  #unavailable(fault: RequestFailure): GeneratorUnavailable {
     const hint =
       fault.kind === 'forbidden'
         ? ': check its address, key and model'

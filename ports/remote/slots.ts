@@ -1,6 +1,6 @@
 /** A place that one caller holds. */
 export interface Slot {
-  /** Once. */
+  /** More than one call does nothing. */
   release(): void;
 }
 
@@ -12,12 +12,15 @@ interface Waiting {
 export class Slots {
   readonly #most: number;
   readonly #mostWaiting: number;
+  readonly #onWaiting: ((waiting: number) => void) | undefined;
   readonly #waiting = new Set<Waiting>();
   #taken = 0;
 
-  constructor(most: number, mostWaiting: number) {
+  /** @param onWaiting is told how many wait, whenever that changes. */
+  constructor(most: number, mostWaiting: number, onWaiting?: (waiting: number) => void) {
     this.#most = most;
     this.#mostWaiting = mostWaiting;
+    this.#onWaiting = onWaiting;
   }
 
   get taken(): number {
@@ -37,25 +40,37 @@ export class Slots {
     if (this.#taken < this.#most) this.#taken++;
     else if (this.#waiting.size >= this.#mostWaiting) return undefined;
     else await this.#wait(signal);
-    return { release: () => this.#release() };
+    let held = true;
+    return {
+      release: () => {
+        if (held) this.#release();
+        held = false;
+      },
+    };
   }
 
   #wait(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const leave = (): void => {
-        this.#waiting.delete(waiting);
+        this.#dequeue(waiting);
         reject(signal.reason as Error);
       };
       const waiting: Waiting = {
         enter: () => {
-          this.#waiting.delete(waiting);
+          this.#dequeue(waiting);
           signal.removeEventListener('abort', leave);
           resolve();
         },
       };
       this.#waiting.add(waiting);
+      this.#onWaiting?.(this.#waiting.size);
       signal.addEventListener('abort', leave, { once: true });
     });
+  }
+
+  #dequeue(waiting: Waiting): void {
+    this.#waiting.delete(waiting);
+    this.#onWaiting?.(this.#waiting.size);
   }
 
   /** The place goes to the next who waits, without being free in between: nobody who comes now overtakes. */
