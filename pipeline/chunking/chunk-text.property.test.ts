@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { hashEmbedder } from '../../ports/embedder/hash-embedder.ts';
-import { WordPieceTokenizer, type WordPieceFile } from '../../ports/embedder/wordpiece.ts';
+import { WordPieceTokenizer, type WordPieceFile } from '../../ports/onnx/wordpiece.ts';
 import { chunkText, type ChunkOptions, type PassageSpan } from './chunk-text.ts';
 
 const { tokenizer } = hashEmbedder();

@@ -1,4 +1,4 @@
-import { CodeUnits } from '../../ports/embedder/code-units.ts';
+import { CodeUnits } from '../../ports/onnx/code-units.ts';
 import type { Tokenizer } from '../../ports/embedder/embedder.ts';
 import { isWhite, type Block } from './blocks.ts';
 import { eachSentenceStart } from './sentences.ts';

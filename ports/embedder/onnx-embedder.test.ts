@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../runtime/logger.ts';
 import { embedderConformance } from './embedder.conformance.ts';
-import { onnxWorkerUrl, openOnnxEmbedder } from './onnx-embedder.ts';
+import { onnxWorkerUrl } from '../onnx/start-worker.ts';
+import { openOnnxEmbedder } from './onnx-embedder.ts';
 
 const built = existsSync(onnxWorkerUrl);
 const open = () => openOnnxEmbedder({ threads: 2, logger: silentLogger });

@@ -1,11 +1,13 @@
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
+import { EmbedderUnavailable } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { CLS_TOKEN, MAX_POSITIONS, QUERY_PREFIX, SEP_TOKEN, readBgeSmall } from './bge-small.ts';
+import { ModelThreads } from '../onnx/model-threads.ts';
+import { CLS_TOKEN, MAX_POSITIONS, SEP_TOKEN } from '../onnx/read-model.ts';
+import { startWorker } from '../onnx/start-worker.ts';
+import type { WordPieceTokenizer } from '../onnx/wordpiece.ts';
+import { QUERY_PREFIX, readBgeSmall } from './bge-small.ts';
+import { checkVector } from './check-vectors.ts';
 import type { Embedder } from './embedder.ts';
-import { ModelThreads } from './model-threads.ts';
-import type { OnnxWorkerOptions } from './onnx-worker.ts';
-import type { WordPieceTokenizer } from './wordpiece.ts';
 
 /** How many threads the model may use. */
 export interface OnnxEmbedderOptions {
@@ -14,25 +16,20 @@ export interface OnnxEmbedderOptions {
   readonly logger: Logger;
 }
 
-/** Compiled code runs the worker beside it; from the sources, in tests, it is the one that `npm run build` made: Node 20 reads no types. */
-export const onnxWorkerUrl = import.meta.url.endsWith('.ts')
-  ? new URL('../../dist/ports/embedder/onnx-worker.js', import.meta.url)
-  : new URL('./onnx-worker.js', import.meta.url);
-
 /**
  * Embeds with bge-small-en-v1.5 (int8 ONNX, in models/) in this process, off this thread. Returns before the model is loaded; the
  * first `embed` waits for it. A text longer than the model takes is cut at its last whole token.
  * @throws ModelMismatch when files of the model are missing or damaged.
  */
 export async function openOnnxEmbedder({ threads, logger }: OnnxEmbedderOptions): Promise<Embedder> {
-  const { model, tokenizer, modelPath, sha256 } = await readBgeSmall();
+  const bgeSmall = await readBgeSmall();
+  const { model, tokenizer } = bgeSmall;
   const pool = new ModelThreads({
+    what: 'embedding model',
     threads: threads > 0 ? threads : availableParallelism() - 1,
-    dimensions: model.dimensions,
-    start: (first) => {
-      const workerData: OnnxWorkerOptions = { modelPath, sha256: first ? sha256 : undefined };
-      return new Worker(onnxWorkerUrl, { workerData, name: 'freshet-onnx' });
-    },
+    check: (vector) => checkVector(vector, model.dimensions),
+    unavailable: EmbedderUnavailable,
+    start: (first) => startWorker(bgeSmall, 'unit-vector', first),
     logger,
   });
   return {
@@ -40,8 +37,8 @@ export async function openOnnxEmbedder({ threads, logger }: OnnxEmbedderOptions)
     tokenizer,
     embed(texts, kind, signal) {
       const prefix = kind === 'query' ? QUERY_PREFIX : '';
-      const tokensOf = (index: number): Uint32Array => modelTokens(tokenizer, prefix + (texts[index] ?? ''));
-      return pool.run(texts.length, tokensOf, kind === 'query', signal);
+      const textOf = (index: number) => ({ tokens: modelTokens(tokenizer, prefix + (texts[index] ?? '')) });
+      return pool.run(texts.length, textOf, kind === 'query', signal);
     },
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
   };

@@ -1,4 +1,4 @@
-import { CodeUnits } from './code-units.ts';
+import { CodeUnits } from '../onnx/code-units.ts';
 import type { Tokenizer } from './embedder.ts';
 
 /** Classes of UTF-16 code units for splitting a text into words. */

@@ -1,4 +1,4 @@
-import { CodeUnits } from '../code-units.ts';
+import { CodeUnits } from '../../onnx/code-units.ts';
 import type { Tokenizer } from '../embedder.ts';
 
 /** Most ASCII letters or digits in one token: English prose has 4 to 5 characters a token, identifiers and numbers fewer. */

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { ModelMismatch } from '../../../runtime/errors.ts';
 import { readBgeSmall } from '../bge-small.ts';
 import type { Tokenizer } from '../embedder.ts';
-import { WordPieceTokenizer, type WordPieceFile } from '../wordpiece.ts';
+import { WordPieceTokenizer, type WordPieceFile } from '../../onnx/wordpiece.ts';
 import { approximateTokenizer } from './approximate-tokenizer.ts';
 
 /**

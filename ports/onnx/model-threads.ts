@@ -1,17 +1,21 @@
 import type { Worker } from 'node:worker_threads';
-import { EmbedderUnavailable, ModelMismatch, type FreshetError } from '../../runtime/errors.ts';
+import { ModelMismatch, type FreshetError } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { checkVector } from './check-vectors.ts';
-import type { OnnxClose, OnnxReply, OnnxRequest } from './onnx-worker.ts';
+import type { OnnxClose, OnnxReply, OnnxRequest, OnnxText } from './onnx-worker.ts';
 
 /** Passages that a thread has at once: the one it runs and the next, so that it never waits for this thread. */
 const PASSAGES_PER_THREAD = 2;
 
 /** How many threads there may be, and how one is made. */
 export interface ModelThreadsOptions {
+  /** For messages: `embedding model`. */
+  readonly what: string;
   /** Most threads. The first starts at once, another when passages wait for it. */
   readonly threads: number;
-  readonly dimensions: number;
+  /** Refuses an output that nothing must be made of. */
+  readonly check: (output: Float32Array) => void;
+  /** What callers get when a thread died or the threads are closed. */
+  readonly unavailable: new (message: string, options?: ErrorOptions) => FreshetError;
   /** Makes a thread. `first`: no thread has checked the model file yet. */
   readonly start: (first: boolean) => Worker;
   readonly logger: Logger;
@@ -20,13 +24,13 @@ export interface ModelThreadsOptions {
 /** Texts of one caller: what it still waits for, in the order of its texts. */
 interface Call {
   readonly count: number;
-  readonly tokensOf: (index: number) => Uint32Array;
+  readonly textOf: (index: number) => OnnxText;
   readonly urgent: boolean;
-  readonly vectors: Float32Array[];
+  readonly outputs: Float32Array[];
   next: number;
   remaining: number;
   settled: boolean;
-  readonly resolve: (vectors: Float32Array[]) => void;
+  readonly resolve: (outputs: Float32Array[]) => void;
   readonly reject: (reason: unknown) => void;
 }
 
@@ -37,7 +41,7 @@ interface Thread {
 }
 
 /**
- * Runs a model in worker threads: one text per run, so that a vector never depends on its neighbours and no padding is computed, and
+ * Runs a model in worker threads: one text per run, so that an output never depends on its neighbours and no padding is computed, and
  * urgent texts overtake all that have not begun. A thread that dies fails the texts it held; the next call starts another.
  */
 export class ModelThreads implements AsyncDisposable {
@@ -57,13 +61,13 @@ export class ModelThreads implements AsyncDisposable {
   }
 
   /**
-   * Vectors of `count` texts, in order. `tokensOf` is asked for a text when its turn comes.
-   * @throws EmbedderUnavailable when a thread died or the threads are closed, ModelMismatch when the model file is damaged,
-   * EmbeddingInvalid when the model's answer is unusable, the signal's reason when it aborts.
+   * Outputs of `count` texts, in order. `textOf` is asked for a text when its turn comes.
+   * @throws `unavailable` when a thread died or the threads are closed, ModelMismatch when the model file is damaged,
+   * what `check` throws, the signal's reason when it aborts.
    */
   run(
     count: number,
-    tokensOf: (index: number) => Uint32Array,
+    textOf: (index: number) => OnnxText,
     urgent: boolean,
     signal?: AbortSignal,
   ): Promise<readonly Float32Array[]> {
@@ -73,7 +77,7 @@ export class ModelThreads implements AsyncDisposable {
         return;
       }
       if (this.#closed) {
-        reject(new EmbedderUnavailable('The embedder is closed.'));
+        reject(this.#unavailable('is closed'));
         return;
       }
       if (count === 0) {
@@ -85,15 +89,15 @@ export class ModelThreads implements AsyncDisposable {
       };
       const call: Call = {
         count,
-        tokensOf,
+        textOf,
         urgent,
-        vectors: [],
+        outputs: [],
         next: 0,
         remaining: count,
         settled: false,
-        resolve: (vectors) => {
+        resolve: (outputs) => {
           signal?.removeEventListener('abort', onAbort);
-          resolve(vectors);
+          resolve(outputs);
         },
         reject: (reason) => {
           signal?.removeEventListener('abort', onAbort);
@@ -110,10 +114,14 @@ export class ModelThreads implements AsyncDisposable {
     this.#closed = true;
     const threads = [...this.#threads];
     this.#threads.clear();
-    const closed = new EmbedderUnavailable('The embedder is closed.');
+    const closed = this.#unavailable('is closed');
     for (const thread of threads) for (const { call } of thread.running.values()) this.#fail(call, closed);
     this.#failWaiting(closed);
     await Promise.all(threads.map(({ worker }) => ended(worker)));
+  }
+
+  #unavailable(predicate: string, options?: ErrorOptions): FreshetError {
+    return new this.#options.unavailable(`The ${this.#options.what} ${predicate}.`, options);
   }
 
   #startThread(): void {
@@ -124,10 +132,10 @@ export class ModelThreads implements AsyncDisposable {
       this.#receive(thread, reply);
     });
     worker.on('error', (cause) => {
-      this.#lose(thread, new EmbedderUnavailable('A thread of the model failed.', { cause }));
+      this.#lose(thread, this.#unavailable('failed in a thread', { cause }));
     });
     worker.on('exit', () => {
-      this.#lose(thread, new EmbedderUnavailable('A thread of the model ended.'));
+      this.#lose(thread, this.#unavailable('lost a thread'));
     });
   }
 
@@ -136,37 +144,34 @@ export class ModelThreads implements AsyncDisposable {
     if (reply.kind === 'ready') {
       thread.ready = true;
       this.#checked = true;
-      this.#options.logger.info('The embedding model is loaded.', { threads: this.#threads.size });
+      this.#options.logger.info(`The ${this.#options.what} is loaded.`, { threads: this.#threads.size });
     } else if (reply.id === undefined) {
       const damaged = reply.kind === 'failed' && reply.reason === 'model-damaged';
       const message = reply.kind === 'failed' ? reply.message : '';
-      this.#lose(
-        thread,
-        damaged ? new ModelMismatch(message) : new EmbedderUnavailable(`The model failed: ${message}`),
-      );
+      this.#lose(thread, damaged ? new ModelMismatch(message) : this.#unavailable(`failed: ${message}`));
       return;
     } else {
       const task = thread.running.get(reply.id);
       thread.running.delete(reply.id);
       if (task && reply.kind === 'failed') {
-        this.#fail(task.call, new EmbedderUnavailable(`The model failed: ${reply.message}`));
-      } else if (task && reply.kind === 'vector') this.#accept(task.call, task.index, reply.vector);
+        this.#fail(task.call, this.#unavailable(`failed: ${reply.message}`));
+      } else if (task && reply.kind === 'output') this.#accept(task.call, task.index, reply.output);
     }
     this.#dispatch();
   }
 
-  #accept(call: Call, index: number, vector: Float32Array): void {
+  #accept(call: Call, index: number, output: Float32Array): void {
     if (call.settled) return;
     try {
-      checkVector(vector, this.#options.dimensions);
+      this.#options.check(output);
     } catch (error) {
       this.#fail(call, error);
       return;
     }
-    call.vectors[index] = vector;
+    call.outputs[index] = output;
     if (--call.remaining > 0) return;
     call.settled = true;
-    call.resolve(call.vectors);
+    call.resolve(call.outputs);
   }
 
   /** Ends a call and takes what it still has waiting out of the queue. */
@@ -186,7 +191,10 @@ export class ModelThreads implements AsyncDisposable {
   /** A thread is gone: what it held fails; where none could be loaded, so does what waits. */
   #lose(thread: Thread, error: FreshetError): void {
     if (!this.#threads.delete(thread)) return;
-    this.#options.logger.warn('A thread of the embedding model is gone.', { code: error.code, reason: error.message });
+    this.#options.logger.warn(`A thread of the ${this.#options.what} is gone.`, {
+      code: error.code,
+      reason: error.message,
+    });
     void thread.worker.terminate();
     for (const { call } of thread.running.values()) this.#fail(call, error);
     if (!thread.ready) {
@@ -230,7 +238,7 @@ export class ModelThreads implements AsyncDisposable {
     const index = call.next++;
     if (call.next === call.count) queue.shift();
     thread.running.set(id, { call, index });
-    thread.worker.postMessage({ id, urgent: call.urgent, tokens: call.tokensOf(index) } satisfies OnnxRequest);
+    thread.worker.postMessage({ id, urgent: call.urgent, ...call.textOf(index) } satisfies OnnxRequest);
   }
 }
 

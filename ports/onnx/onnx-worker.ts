@@ -9,15 +9,23 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 /** What the thread is started with. */
 export interface OnnxWorkerOptions {
   readonly modelPath: string;
+  /** `unit-vector`: the last hidden state of the first token ([CLS]), scaled to unit length; `logit`: the one number of a cross-encoder. */
+  readonly output: 'unit-vector' | 'logit';
   /** Hex SHA-256 that the model file must have; undefined when another thread has checked it. */
   readonly sha256: string | undefined;
 }
 
-/** A text to embed: its token ids, special tokens included. */
-export interface OnnxRequest {
+/** A text, or two that are read together: token ids, special tokens included. */
+export interface OnnxText {
+  readonly tokens: Uint32Array;
+  /** Index of the first token of the second text; undefined when there is one. */
+  readonly secondFrom?: number;
+}
+
+/** A text for the model. */
+export interface OnnxRequest extends OnnxText {
   readonly id: number;
   readonly urgent: boolean;
-  readonly tokens: Uint32Array;
 }
 
 /** Asks the thread to end once the text in hand is done: ended from outside, the runtime aborts the whole process. */
@@ -26,7 +34,7 @@ export type OnnxClose = 'close';
 /** What the thread answers. `failed` without an id: it cannot run at all and ends. */
 export type OnnxReply =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'vector'; readonly id: number; readonly vector: Float32Array }
+  | { readonly kind: 'output'; readonly id: number; readonly output: Float32Array }
   | {
       readonly kind: 'failed';
       readonly id?: number;
@@ -36,7 +44,7 @@ export type OnnxReply =
 
 const port = parentPort;
 if (!port) throw new Error('onnx-worker runs as a worker thread only.');
-const { modelPath, sha256 } = workerData as OnnxWorkerOptions;
+const { modelPath, sha256, output } = workerData as OnnxWorkerOptions;
 
 const urgent: OnnxRequest[] = [];
 const patient: OnnxRequest[] = [];
@@ -72,23 +80,27 @@ async function load(): Promise<InferenceSession | undefined> {
   }
 }
 
-/** The unit vector of one text: the last hidden state of its first token ([CLS]), normalised. */
-async function embed(session: InferenceSession, tokens: Uint32Array): Promise<Float32Array> {
+/** What the model gives of one text. */
+async function run(session: InferenceSession, { tokens, secondFrom = tokens.length }: OnnxText): Promise<Float32Array> {
   const { length } = tokens;
   const shape = [1, length];
   const ids = new BigInt64Array(length);
   for (let i = 0; i < length; i++) ids[i] = BigInt(tokens[i] ?? 0);
-  const { last_hidden_state: output } = await session.run({
+  const { last_hidden_state: states, logits } = await session.run({
     input_ids: new Tensor('int64', ids, shape),
     attention_mask: new Tensor('int64', new BigInt64Array(length).fill(1n), shape),
-    token_type_ids: new Tensor('int64', new BigInt64Array(length), shape),
+    token_type_ids: new Tensor('int64', new BigInt64Array(length).fill(1n, secondFrom), shape),
   });
-  const dimensions = output?.dims[2] ?? 0;
-  const vector = Float32Array.from((output?.data as Float32Array | undefined)?.subarray(0, dimensions) ?? []);
+  if (output === 'logit') return Float32Array.from((logits?.data as Float32Array | undefined) ?? []);
+  return unitVector((states?.data as Float32Array | undefined)?.subarray(0, states?.dims[2] ?? 0) ?? []);
+}
+
+function unitVector(state: ArrayLike<number>): Float32Array {
+  const vector = Float32Array.from(state);
   let square = 0;
   for (const value of vector) square += value * value;
   const scale = 1 / Math.sqrt(square);
-  for (let i = 0; i < dimensions; i++) vector[i] = (vector[i] ?? 0) * scale;
+  for (let i = 0; i < vector.length; i++) vector[i] = (vector[i] ?? 0) * scale;
   return vector;
 }
 
@@ -102,7 +114,7 @@ async function work(): Promise<void> {
     const next = closing ? undefined : (urgent.shift() ?? patient.shift());
     if (!next) break;
     try {
-      reply({ kind: 'vector', id: next.id, vector: await embed(session, next.tokens) });
+      reply({ kind: 'output', id: next.id, output: await run(session, next) });
     } catch (error) {
       reply({ kind: 'failed', id: next.id, reason: 'model-failed', message: messageOf(error) });
     }

@@ -1,4 +1,4 @@
-import type { Tokenizer } from './embedder.ts';
+import type { Tokenizer } from '../embedder/embedder.ts';
 import { CharacterKind, characterKinds, normalizeCharacter } from './bert-characters.ts';
 import { CodeUnits } from './code-units.ts';
 import { PIECE_ID_MASK, PIECE_LENGTH_SHIFT, WordPieceVocabulary } from './wordpiece-vocabulary.ts';

@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { EmbedderUnavailable, EmbeddingInvalid, ModelMismatch } from '../../runtime/errors.ts';
 import { silentLogger } from '../../runtime/logger.ts';
+import { checkVector } from '../embedder/check-vectors.ts';
 import { ModelThreads } from './model-threads.ts';
 
 /**
@@ -16,10 +17,10 @@ const answer = ({ id, tokens }) => {
   order.push(value);
   const vector = what === 2 ? [NaN, 0] : what === 3 ? [1] : [0, 1];
   if (what === 4) process.exit(1);
-  if (what === 5) { order.length--; parentPort.postMessage({ kind: 'vector', id, vector: Float32Array.from([Math.cos(order.indexOf(value)), Math.sin(order.indexOf(value))]) }); return; }
+  if (what === 5) { order.length--; parentPort.postMessage({ kind: 'output', id, output: Float32Array.from([Math.cos(order.indexOf(value)), Math.sin(order.indexOf(value))]) }); return; }
   if (what === 6) { parentPort.postMessage({ kind: 'failed', id, reason: 'model-failed', message: 'out of memory' }); return; }
   if (what === 7) return;
-  parentPort.postMessage({ kind: 'vector', id, vector: Float32Array.from(vector) });
+  parentPort.postMessage({ kind: 'output', id, output: Float32Array.from(vector) });
 };
 if (workerData.damaged) parentPort.postMessage({ kind: 'failed', reason: 'model-damaged', message: 'checksum' });
 else { parentPort.on('message', answer); parentPort.postMessage({ kind: 'ready' }); }
@@ -36,7 +37,9 @@ function open(options: { readonly threads?: number; readonly damaged?: () => boo
   const started: boolean[] = [];
   const pool = new ModelThreads({
     threads: options.threads ?? 1,
-    dimensions: 2,
+    what: 'model',
+    check: (vector) => checkVector(vector, 2),
+    unavailable: EmbedderUnavailable,
     logger: silentLogger,
     start: (first) => {
       started.push(first);
@@ -49,7 +52,7 @@ function open(options: { readonly threads?: number; readonly damaged?: () => boo
     started,
     pool,
     run: (texts: readonly (readonly number[])[], urgent = false, signal?: AbortSignal) =>
-      pool.run(texts.length, (i) => Uint32Array.from(texts[i]!), urgent, signal),
+      pool.run(texts.length, (i) => ({ tokens: Uint32Array.from(texts[i]!) }), urgent, signal),
   };
 }
 
@@ -140,7 +143,7 @@ describe('ModelThreads', () => {
       1_000,
       (i) => {
         asked.push(i);
-        return Uint32Array.of(HANG);
+        return { tokens: Uint32Array.of(HANG) };
       },
       false,
       controller.signal,
