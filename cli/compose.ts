@@ -23,6 +23,7 @@ import {
 import type { OperationsDeps, QueryApiDeps } from '../query-api/deps.ts';
 import { eventLoopTurn, systemClock, systemRandom, type Clock, type Random } from '../runtime/clock.ts';
 import type { ResolvedConfig } from '../runtime/config/config.ts';
+import { rerankingLimits } from '../runtime/config/reranker-config.ts';
 import { AddressUnavailable, LogUnavailable, SourceMisconfigured } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { collectProcessMetrics, createMetrics, type Metrics } from '../runtime/metrics.ts';
@@ -274,7 +275,9 @@ interface Listening extends Pick<OperationsDeps, 'ready' | 'plugins'> {
 /** The reranker and how it is used; nothing where the config names none. */
 async function openReranking(base: Base): Promise<Pick<QueryApiDeps, 'reranking'>> {
   const reranker = await openReranker(base.config, base);
-  return reranker ? { reranking: { ...base.config.reranker, reranker: base.opened.use(reranker) } } : {};
+  if (!reranker) return {};
+  const { use } = base.config.reranker;
+  return { reranking: { use, ...rerankingLimits(base.config.reranker), reranker: base.opened.use(reranker) } };
 }
 
 /** Health and metrics of any process, the API of one that answers. */

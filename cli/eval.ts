@@ -91,7 +91,8 @@ function configOf(flags: Flags): string {
   const chunk = { maxTokens: number('max-tokens'), overlapTokens: number('overlap-tokens') };
   const embedder = { threads: number('threads') };
   const url = textOf(flags, 'reranker');
-  const reranker = url === undefined ? {} : { kind: 'tei', url, candidates: number('candidates') };
+  const kind = url === 'onnx' ? { kind: 'onnx' } : { kind: 'tei', url };
+  const reranker = url === undefined ? {} : { ...kind, candidates: number('candidates') };
   return JSON.stringify({ sources: [UNUSED_SOURCE], pipeline: { chunk }, embedder, reranker });
 }
 

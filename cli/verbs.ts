@@ -140,7 +140,8 @@ export const verbs: readonly Verb[] = [
       threads: 'threads of the model (default: one fewer than the cores)',
       'max-tokens': 'longest passage (default: pipeline.chunk.maxTokens)',
       'overlap-tokens': 'tokens that a passage repeats (default: pipeline.chunk.overlapTokens)',
-      reranker: 'address of a Text Embeddings Inference server that orders what every leg finds (default: none)',
+      reranker:
+        'onnx for the local one, or the address of a Text Embeddings Inference server: orders what every leg finds (default: none)',
       candidates: 'passages that it orders (default: reranker.candidates)',
     },
     words: [0, 0],

@@ -236,6 +236,10 @@ export async function openReranker(
   switch (kind) {
     case 'none':
       return undefined;
+    case 'onnx': {
+      const { openOnnxReranker } = await import('./reranker/onnx-reranker.ts');
+      return openOnnxReranker({ threads: reranker.threads, clock, logger });
+    }
     case 'tei': {
       const { teiReranker } = await import('./reranker/tei-reranker.ts');
       return teiReranker({ ...options, url: required(url), ...(apiKey !== undefined && { apiKey }) });

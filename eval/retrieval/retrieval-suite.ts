@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { openEmbedder, openReranker } from '../../ports/registry.ts';
 import { systemRandom, type Clock } from '../../runtime/clock.ts';
 import type { ResolvedConfig } from '../../runtime/config/config.ts';
+import { rerankingLimits } from '../../runtime/config/reranker-config.ts';
 import { silentLogger } from '../../runtime/logger.ts';
 import { createMetrics } from '../../runtime/metrics.ts';
 import { readFloors, type Floor } from './floor-table.ts';
@@ -59,8 +60,8 @@ export async function runRetrievalSuite(options: RetrievalSuiteOptions, signal: 
   const engine = { clock, random: systemRandom, logger: silentLogger };
   await using embedder = await openEmbedder(config, engine, signal);
   await using reranker = await openReranker(config, engine);
-  const { candidates } = config.reranker;
-  const served = reranker && `${reranker.name} ${await reranker.probe(signal)}, for the best ${candidates}`;
+  const limits = rerankingLimits(config.reranker);
+  const served = reranker && `${reranker.name} ${await reranker.probe(signal)}, for the best ${limits.candidates}`;
   await using cache = openVectorFile(options.vectorFile);
   const floors = readFloors(await readFile(join(dataRoot, 'README.md'), 'utf8').catch(() => ''));
   const sets: ComparedResult[] = [];
@@ -74,7 +75,7 @@ export async function runRetrievalSuite(options: RetrievalSuiteOptions, signal: 
     }
     const onProgress = (done: number) => say(`${name}: ${done} of ${set.documents.length} documents`);
     const metrics = createMetrics();
-    const reranking = reranker && { reranking: { ...config.reranker, reranker } };
+    const reranking = reranker && { reranking: { use: config.reranker.use, ...limits, reranker } };
     const parts = { embedder, cache, config: config.pipeline, clock, metrics, onProgress, ...reranking };
     sets.push({ ...(await measureSet(set, parts, signal)), floors: floors.get(name) ?? {} });
   }

@@ -69,6 +69,7 @@ const EMBEDDER_KEYS = {
 
 const RERANKER_KEYS = {
   none: { needs: [], takes: [] },
+  onnx: { needs: [], takes: [] },
   tei: { needs: ['url'], takes: ['apiKey'] },
   cohere: { needs: ['apiKey', 'model'], takes: ['url'] },
 } as const;

@@ -93,7 +93,7 @@ describe('a good config', () => {
         timeoutMs: 30_000,
         hedgeAfterMs: 0,
       },
-      reranker: { kind: 'none', use: 'always', candidates: 32, timeoutMs: 500, maxConcurrency: 16 },
+      reranker: { kind: 'none', use: 'always', threads: 1, maxConcurrency: 16 },
       generator: {
         kind: 'extractive',
         maxTokens: 1_024,
@@ -235,9 +235,9 @@ sources: [{ name: a, kind: debezium, format: avro, connection: 'oracle://db', ta
       "freshet.yaml has a fault:
         freshet.yaml:1:18  reranker.url: means nothing to kind \`none\`; leave it out"
     `);
-    expect(faults('{ kind: onnx }')).toMatchInlineSnapshot(`
+    expect(faults('{ kind: onxx }')).toMatchInlineSnapshot(`
       "freshet.yaml has a fault:
-        freshet.yaml:1:19  reranker.kind: expected one of \`none\`, \`tei\`, \`cohere\`; got "onnx""
+        freshet.yaml:1:19  reranker.kind: expected one of \`none\`, \`onnx\`, \`tei\`, \`cohere\`; got "onxx"; did you mean \`onnx\`?"
     `);
   });
 

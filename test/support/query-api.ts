@@ -53,7 +53,7 @@ export const QUERY_CONFIG: ResolvedConfig = {
     timeoutMs: 1_000,
     hedgeAfterMs: 0,
   },
-  reranker: { kind: 'none', use: 'always', candidates: 32, timeoutMs: 500, maxConcurrency: 16 },
+  reranker: { kind: 'none', use: 'always', threads: 1, maxConcurrency: 16 },
   generator: {
     kind: 'extractive',
     maxTokens: 1_024,
