@@ -236,10 +236,8 @@ export async function openReranker(
   switch (kind) {
     case 'none':
       return undefined;
-    case 'onnx': {
-      const { openOnnxReranker } = await import('./reranker/onnx-reranker.ts');
-      return openOnnxReranker({ threads: reranker.threads, clock, logger });
-    }
+    case 'onnx':
+      return openLocalReranker(reranker.threads, { clock, logger });
     case 'tei': {
       const { teiReranker } = await import('./reranker/tei-reranker.ts');
       return teiReranker({ ...options, url: required(url), ...(apiKey !== undefined && { apiKey }) });
@@ -252,10 +250,19 @@ export async function openReranker(
   }
 }
 
+async function openLocalReranker(
+  threads: number,
+  { clock, logger }: Pick<AdapterParts, 'clock' | 'logger'>,
+): Promise<Reranker> {
+  const { openOnnxReranker } = await import('./reranker/onnx-reranker.ts');
+  return openOnnxReranker({ threads, clock, logger });
+}
+
 /** The generator that the config names, with those that stand in for it. Asks nothing of any server. */
 export async function openGenerator({ generator }: ResolvedConfig, parts: AdapterParts): Promise<Generator> {
   const { extractiveGenerator } = await import('./generator/extractive-generator.ts');
-  if (generator.kind === 'extractive') return extractiveGenerator();
+  if (generator.kind === 'extractive')
+    return extractiveGenerator(generator.judge === 'onnx' ? () => openLocalReranker(1, parts) : undefined);
   const { fallbackGenerator } = await import('./generator/fallback-generator.ts');
   const [first, ...others] = await Promise.all(
     generatorServers(generator).map((server) => openServer(server, generator.unsupported, parts)),
@@ -266,7 +273,7 @@ export async function openGenerator({ generator }: ResolvedConfig, parts: Adapte
 
 /** The servers that write answers, in the order in which they are asked. */
 function generatorServers(generator: FilledGenerator): readonly FilledGeneratorServer[] {
-  const { kind, unsupported: _mode, lastResort: _last, fallbacks, ...server } = generator;
+  const { kind, judge: _judge, unsupported: _mode, lastResort: _last, fallbacks, ...server } = generator;
   return kind === 'extractive' ? [] : [{ ...server, kind }, ...fallbacks];
 }
 

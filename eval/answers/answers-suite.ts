@@ -1,5 +1,5 @@
-import { extractiveGenerator } from '../../ports/generator/extractive-generator.ts';
-import { openEmbedder } from '../../ports/registry.ts';
+import type { Generator } from '../../ports/generator/generator.ts';
+import { openEmbedder, openGenerator } from '../../ports/registry.ts';
 import { checkSupport } from '../../query-api/answer/support/check-support.ts';
 import { systemRandom } from '../../runtime/clock.ts';
 import { silentLogger } from '../../runtime/logger.ts';
@@ -55,7 +55,9 @@ export interface AnswersReport {
 /** Measures refusals, the support checker and citations on every set that is there. @throws FreshetError when the model fails. */
 export async function runAnswersSuite(options: RetrievalSuiteOptions, signal: AbortSignal): Promise<AnswersReport> {
   const { dataRoot, say } = options;
-  await using generator = extractiveGenerator();
+  const { config, clock } = options;
+  const engine = { clock, random: systemRandom, logger: silentLogger };
+  await using generator = await openGenerator(config, engine);
   const refusal: NamedDecisions[] = [];
   const support: NamedDecisions[] = [];
   const product: AnswersReport['product'][number][] = [];
@@ -72,7 +74,7 @@ export async function runAnswersSuite(options: RetrievalSuiteOptions, signal: Ab
       if (cases) refusal.push({ name, result: await measureRefusal(cases, generator, signal) });
       else missing.push(name);
     } else {
-      const measured = await measureIndexed(name, options, signal);
+      const measured = await measureIndexed(name, options, generator, signal);
       if (measured) product.push({ name, ...measured });
       else missing.push(name);
     }
@@ -99,6 +101,7 @@ export function measureSupport(pairs: readonly SupportPair[]): readonly NamedDec
 async function measureIndexed(
   name: string,
   { dataRoot, config, clock, vectorFile, say }: RetrievalSuiteOptions,
+  generator: Generator,
   signal: AbortSignal,
 ): Promise<ProductResult | undefined> {
   const set = await readSet(dataRoot, name);
@@ -108,6 +111,6 @@ async function measureIndexed(
   await using embedder = await openEmbedder(config, { clock, random: systemRandom, logger: silentLogger }, signal);
   await using cache = openVectorFile(vectorFile);
   const onProgress = (done: number) => say(`${name}: ${done} of ${set.documents.length} documents`);
-  const parts = { embedder, cache, config: config.pipeline, clock, metrics: createMetrics(), onProgress };
+  const parts = { embedder, generator, cache, config: config.pipeline, clock, metrics: createMetrics(), onProgress };
   return await measureProduct(set, foreign, parts, signal); // both stay open until it is done
 }

@@ -1,4 +1,4 @@
-import { extractiveGenerator } from '../../ports/generator/extractive-generator.ts';
+import type { Generator } from '../../ports/generator/generator.ts';
 import { openSqliteDocumentStore } from '../../ports/document-store/sqlite-document-store.ts';
 import { seededRandom } from '../../runtime/seeded-random.ts';
 import type { AnswerResponse } from '../../schemas/answer.ts';
@@ -27,14 +27,13 @@ const SEED = 1;
 export async function measureProduct(
   set: RetrievalSet,
   foreign: readonly string[],
-  options: Omit<FillOptions, 'store'>,
+  options: Omit<FillOptions, 'store'> & { readonly generator: Generator },
   signal: AbortSignal,
 ): Promise<ProductResult> {
   const { embedder, clock } = options;
   await using store = openSqliteDocumentStore({ path: ':memory:', dimensions: embedder.model.dimensions, clock });
   await fillStore(set, { ...options, store }, signal);
-  await using generator = extractiveGenerator();
-  const deps = { ...options, store, generator };
+  const deps = { ...options, store };
   const decisions: Decision[] = [];
   const relevant: number[] = [];
   const counts = { citations: 0, literal: 0, statements: 0, borneOut: 0 };

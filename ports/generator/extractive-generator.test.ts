@@ -1,8 +1,10 @@
 import fc from 'fast-check';
+import { RerankerUnavailable } from '../../runtime/errors.ts';
+import type { Reranker } from '../reranker/reranker.ts';
 import { describe, expect, test } from 'vitest';
 import { extractiveGenerator } from './extractive-generator.ts';
 import { generatorConformance } from './generator.conformance.ts';
-import type { GenerateEvent, GroundingPassage } from './generator.ts';
+import type { GenerateEvent, Generator, GroundingPassage } from './generator.ts';
 import { selectEvidence } from './select-evidence.ts';
 import { splitSentences } from './split-sentences.ts';
 
@@ -63,6 +65,85 @@ describe('the extractive generator', () => {
         for (const { quote } of evidence) expect(text).toContain(quote);
       }),
     );
+  });
+});
+
+describe('with a judge', () => {
+  const LOCKS = 'The lock duration is 30 seconds by default.';
+  const judging = (score: Reranker['score']) => {
+    const calls = { opened: 0, closed: 0, asked: [] as string[] };
+    const open = async (): Promise<Reranker> => {
+      calls.opened++;
+      return {
+        name: 'judge',
+        score: (request, signal) => {
+          calls.asked.push(...request.texts);
+          return score(request, signal);
+        },
+        probe: async () => 'serves',
+        [Symbol.asyncDispose]: async () => void calls.closed++,
+      };
+    };
+    return { calls, open };
+  };
+  const ask = async (generator: Generator, question: string, text: string): Promise<boolean> => {
+    const signal = new AbortController().signal;
+    for await (const event of generator.generate({ question, passages: [passage(text)] }, signal))
+      if (event.kind === 'done') return !event.refused;
+    throw new Error('never done');
+  };
+
+  test('words that agree do not answer where the judge is sure that the passage does not', async () => {
+    const { open } = judging(async ({ texts }) => texts.map(() => -11));
+    await using generator = extractiveGenerator(open);
+    expect(await ask(generator, 'What is the lock duration of Fastify?', LOCKS)).toBe(false);
+  });
+
+  test('few words in common answer where the judge is sure', async () => {
+    const { open } = judging(async ({ texts }) => texts.map(() => 9));
+    const question = 'How many seconds may a worker take until its claim on a job runs out?';
+    await using generator = extractiveGenerator(open);
+    await using alone = extractiveGenerator();
+    expect(await ask(generator, question, LOCKS)).toBe(true);
+    expect(await ask(alone, question, LOCKS)).toBe(false);
+  });
+
+  test('the words decide when it fails, cannot be opened, or the question is in a script it has not learned', async () => {
+    const failing = judging(async () => {
+      throw new RerankerUnavailable('The reranking model failed.');
+    });
+    const chinese = judging(async () => [-11]);
+    for (const open of [failing.open, () => Promise.reject(new Error('no file'))]) {
+      await using generator = extractiveGenerator(open);
+      expect(await ask(generator, 'What is the default lock duration?', LOCKS)).toBe(true);
+    }
+    await using generator = extractiveGenerator(chinese.open);
+    expect(await ask(generator, '锁定时间是多久', '默认的锁定时间是三十秒，可以在设置中修改。')).toBe(true);
+    expect(chinese.calls.opened).toBe(0);
+  });
+
+  test('it is opened for the first question, once, and closed with the generator', async () => {
+    const { open, calls } = judging(async ({ texts }) => texts.map(() => 9));
+    const generator = extractiveGenerator(open);
+    expect(calls.opened).toBe(0);
+    await Promise.all([ask(generator, 'lock duration', LOCKS), ask(generator, 'lock duration', LOCKS)]);
+    expect(calls).toEqual({ opened: 1, closed: 0, asked: [`Guide\n${LOCKS}`, `Guide\n${LOCKS}`] });
+    await generator[Symbol.asyncDispose]();
+    expect(calls.closed).toBe(1);
+  });
+
+  test('a question that nobody waits for ends with the reason', async () => {
+    const caller = new AbortController();
+    const { open } = judging((_request, signal) => {
+      caller.abort(new Error('left'));
+      return Promise.reject(signal.reason as Error);
+    });
+    await using generator = extractiveGenerator(open);
+    const asked = generator
+      .generate({ question: 'lock duration', passages: [passage(LOCKS)] }, caller.signal)
+      [Symbol.asyncIterator]()
+      .next();
+    await expect(asked).rejects.toThrow('left');
   });
 });
 

@@ -55,6 +55,13 @@ export const GeneratorConfig = Type.Object(
       }),
     ),
     ...server,
+    judge: Type.Optional(
+      Type.Union([Type.Literal('onnx'), Type.Literal('none')], {
+        default: 'onnx',
+        description:
+          'With extractive, what helps to tell whether the passages answer a question in a Latin script. onnx: a small cross-encoder in this process reads the three best (about 80 MB, from the first question on); none: shared words alone.',
+      }),
+    ),
     unsupported: Type.Optional(
       Type.Union([Type.Literal('mark'), Type.Literal('drop')], {
         default: 'mark',

@@ -96,6 +96,7 @@ describe('a good config', () => {
       reranker: { kind: 'none', use: 'always', threads: 1, maxConcurrency: 16 },
       generator: {
         kind: 'extractive',
+        judge: 'onnx',
         maxTokens: 1_024,
         contextTokens: 6_144,
         temperature: 0,

@@ -56,6 +56,7 @@ export const QUERY_CONFIG: ResolvedConfig = {
   reranker: { kind: 'none', use: 'always', threads: 1, maxConcurrency: 16 },
   generator: {
     kind: 'extractive',
+    judge: 'onnx',
     maxTokens: 1_024,
     contextTokens: 6_144,
     temperature: 0,
