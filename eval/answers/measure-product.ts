@@ -16,6 +16,8 @@ export interface ProductResult {
   readonly citations: CitationCounts;
   /** Share of the answered questions that cite a document judged relevant. */
   readonly citesRelevant: Interval;
+  /** 1 for every question of the set whose answer cites a document judged relevant; 0 when it does not, or was refused. */
+  readonly citesRelevantByQuery: readonly number[];
 }
 
 const SEED = 1;
@@ -37,14 +39,17 @@ export async function measureProduct(
   const deps = { ...options, store, generator };
   const decisions: Decision[] = [];
   const relevant: number[] = [];
+  const citesRelevantByQuery: number[] = [];
   const counts = { citations: 0, literal: 0, statements: 0, borneOut: 0 };
   for (const own of set.queries) {
     const { answer, results } = await askPatiently(own.text, deps, signal);
     decisions.push({ expected: true, said: !answer.refused });
+    const cites = citesRelevant(answer, own) ? 1 : 0;
+    citesRelevantByQuery.push(cites);
     if (answer.refused) continue;
+    relevant.push(cites);
     const judged = judgeCitations(answer, new Map(results.map(({ passageId, text }) => [passageId, text])));
     for (const key of Object.keys(counts) as (keyof CitationCounts)[]) counts[key] += judged[key];
-    relevant.push(citesRelevant(answer, own) ? 1 : 0);
   }
   for (const question of foreign)
     decisions.push({ expected: false, said: !(await askPatiently(question, deps, signal)).answer.refused });
@@ -52,6 +57,7 @@ export async function measureProduct(
     refusal: decisionMetrics(decisions, seededRandom(SEED)),
     citations: counts,
     citesRelevant: meanInterval(relevant, seededRandom(SEED)),
+    citesRelevantByQuery,
   };
 }
 

@@ -47,11 +47,7 @@ describe('two runs', () => {
     });
     const { metrics, unpaired } = compareResults(a, b);
     expect(metrics[0]).toMatchObject({ queries: 2, changed: 0, a: 0.625, b: 0.625 });
-    expect(unpaired).toEqual([
-      'adi: 2 queries are in A only',
-      'adi: 1 queries are in B only',
-      'xquad/en is in B only',
-    ]);
+    expect(unpaired).toEqual(['adi: 2 queries are in A only', 'adi: 1 queries are in B only', 'xquad/en is in B only']);
   });
 
   it('what is evidence alone is none among twenty equal ones', () => {
@@ -73,7 +69,9 @@ describe('two runs', () => {
   });
 
   it('of different suites, or without a query in common, are refused', () => {
-    expect(() => compareResults(aResult(), aResult({ suite: 'golden' }))).toThrow(/suite retrieval, the other of golden/);
+    expect(() => compareResults(aResult(), aResult({ suite: 'golden' }))).toThrow(
+      /suite retrieval, the other of golden/,
+    );
     expect(() => compareResults(aResult(), aResult({ sets: [] }))).toThrow(/no query of a set in common/);
   });
 });

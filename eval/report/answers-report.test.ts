@@ -10,6 +10,7 @@ const result = (yes: number, no: number) => ({
   saidYesOfYes: interval(yes),
   saidNoOfNo: interval(no),
   balancedAccuracy: interval((yes + no) / 2),
+  right: [],
 });
 
 const report: AnswersReport = {
@@ -26,6 +27,7 @@ const report: AnswersReport = {
       refusal: result(1, 0.9),
       citations: { citations: 4, literal: 4, statements: 5, borneOut: 4 },
       citesRelevant: interval(0.75),
+      citesRelevantByQuery: [1, 1, 1, 0],
     },
   ],
   missing: ['wice'],

@@ -39,7 +39,7 @@ export function answersTables(report: AnswersReport): readonly AnswersTable[] {
         percent(counts.literal / counts.citations),
         String(counts.statements),
         percent(counts.borneOut / counts.statements),
-        ...withInterval(citesRelevant),
+        ...percentWithInterval(citesRelevant),
       ]),
     },
   ];
@@ -61,9 +61,9 @@ function refusalRow({ name, result }: NamedDecisions): readonly string[] {
   return [
     name,
     `${result.positives}+${result.negatives}`,
-    ...withInterval(result.saidNoOfNo),
-    ...withInterval(refusedYes),
-    ...withInterval(result.balancedAccuracy),
+    ...percentWithInterval(result.saidNoOfNo),
+    ...percentWithInterval(refusedYes),
+    ...percentWithInterval(result.balancedAccuracy),
   ];
 }
 
@@ -71,9 +71,9 @@ function supportRow({ name, result }: NamedDecisions): readonly string[] {
   return [
     name,
     `${result.positives}+${result.negatives}`,
-    ...withInterval(result.saidYesOfYes),
-    ...withInterval(result.saidNoOfNo),
-    ...withInterval(result.balancedAccuracy),
+    ...percentWithInterval(result.saidYesOfYes),
+    ...percentWithInterval(result.saidNoOfNo),
+    ...percentWithInterval(result.balancedAccuracy),
   ];
 }
 
@@ -85,7 +85,8 @@ function summeditsMean(support: readonly NamedDecisions[]): readonly (readonly s
   return [['summedits, mean', '', '', '', '', '', percent(sum / domains.length), '']];
 }
 
-function withInterval({ mean, low, high }: Interval): readonly [string, string] {
+/** A share in % and its interval, as two cells. */
+export function percentWithInterval({ mean, low, high }: Interval): readonly [string, string] {
   return [percent(mean), `${percent(low)}-${percent(high)}`];
 }
 
