@@ -11,7 +11,8 @@ const run = promisify(execFile);
  * @returns null without git, and for a package that is installed in somebody else's checkout.
  */
 export async function checkoutCommit(folder: string = fileURLToPath(packageRoot())): Promise<string | null> {
-  const git = async (...args: readonly string[]) => (await run('git', ['--no-optional-locks', ...args], { cwd: folder })).stdout.trim();
+  const git = async (...args: readonly string[]) =>
+    (await run('git', ['--no-optional-locks', ...args], { cwd: folder })).stdout.trim();
   try {
     if ((await realpath(await git('rev-parse', '--show-toplevel'))) !== (await realpath(folder))) return null;
     const isChanged = (await git('status', '--porcelain', '--untracked-files=no')) !== '';

@@ -42,18 +42,19 @@ export async function evaluateGolden(context: VerbContext, config: string, vecto
   return 0;
 }
 
-/** Runs the suite over the documents that the demo would index. @param vectorFolder keeps vectors between runs. */
+/** Runs the suite over the documents that the demo would index. @param vectorFolder keeps vectors between runs; `:memory:` for none. */
 export async function measureGolden(
   config: ResolvedConfig,
   vectorFolder: string,
   { clock, output, signal }: Pick<VerbContext, 'clock' | 'output' | 'signal'>,
 ): Promise<GoldenReport> {
-  await mkdir(vectorFolder, { recursive: true });
+  const isKept = vectorFolder !== ':memory:';
+  if (isKept) await mkdir(vectorFolder, { recursive: true });
   const metrics = createMetrics();
   const parts = { clock, random: systemRandom, logger: silentLogger, metrics };
   await using embedder = await openEmbedder(config, parts, signal);
   await using generator = await openGenerator(config, parts);
-  await using cache = openVectorFile(join(vectorFolder, 'vectors.db'));
+  await using cache = openVectorFile(isKept ? join(vectorFolder, 'vectors.db') : ':memory:');
   const documents: DemoDocument[] = [];
   for await (const document of demoDocuments(installedPackages())) documents.push(document);
   const questions = await readGolden();

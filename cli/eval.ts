@@ -11,6 +11,7 @@ import { parseConfig } from '../runtime/config/load-config.ts';
 import type { Environment } from '../runtime/config/environment-references.ts';
 import { InvalidUsage } from '../runtime/errors.ts';
 import { evalCompare, evalHistory } from './eval-compare.ts';
+import { evalGate } from './eval-gate.ts';
 import { earlierRun, footer } from './eval-footer.ts';
 import { evaluateGolden } from './eval-golden.ts';
 import { keepRun } from './eval-keep.ts';
@@ -38,8 +39,10 @@ export async function evaluate(context: VerbContext): Promise<ExitCode> {
       return evalCompare(context);
     case 'history':
       return evalHistory(context, SUITES);
+    case 'gate':
+      return evaluateGate(context);
     default:
-      throw new InvalidUsage(`eval has no part ${words[0]}; there are: compare, history`);
+      throw new InvalidUsage(`eval has no part ${words[0]}; there are: compare, history, gate`);
   }
 }
 
@@ -72,6 +75,13 @@ async function evaluateAnswers(context: VerbContext): Promise<ExitCode> {
   return 0;
 }
 
+function evaluateGate(context: VerbContext): Promise<ExitCode> {
+  const { flags } = context;
+  const settings = { retrieval: configOf(flags), golden: configOf(flags, { kind: 'hash' }) };
+  const options = { ...suiteOptions(context, []), vectorFile: ':memory:' };
+  return evalGate(context, options, settings);
+}
+
 function suiteOptions({ flags, env, clock, output }: VerbContext, sets: readonly string[]): RetrievalSuiteOptions {
   return {
     dataRoot: textOf(flags, 'data') ?? DEFAULT_DATA,
@@ -83,11 +93,11 @@ function suiteOptions({ flags, env, clock, output }: VerbContext, sets: readonly
   };
 }
 
-/** The settings that the product ships with, but for what a flag changes. */
-function configOf(flags: Flags): string {
+/** The settings that the product ships with, but for what a flag changes. @param embedderKind another embedder's settings. */
+function configOf(flags: Flags, embedderKind: object = {}): string {
   const number = (name: string) => (flags[name] === undefined ? undefined : Number(flags[name]));
   const chunk = { maxTokens: number('max-tokens'), overlapTokens: number('overlap-tokens') };
-  const embedder = { threads: number('threads') };
+  const embedder = { ...embedderKind, threads: number('threads') };
   const url = textOf(flags, 'reranker');
   const reranker = url === undefined ? {} : { kind: 'tei', url, candidates: number('candidates') };
   return JSON.stringify({ sources: [UNUSED_SOURCE], pipeline: { chunk }, embedder, reranker });

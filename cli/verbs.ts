@@ -119,7 +119,7 @@ export const verbs: readonly Verb[] = [
     name: 'eval',
     summary: 'measures how well documents are found and how far answers can be trusted',
     usage:
-      'eval [--suite retrieval|answers|golden] [--data ../shared/data/eval] [--sets adi,scifact] | compare <run A> <run B> | history [--suite retrieval]',
+      'eval [--suite retrieval|answers|golden] [--data ../shared/data/eval] [--sets adi,scifact] | compare <run A> <run B> | history [--suite retrieval] | gate [--update]',
     flags: {
       suite: { type: 'string' },
       data: { type: 'string' },
@@ -127,6 +127,8 @@ export const verbs: readonly Verb[] = [
       out: { type: 'string' },
       against: { type: 'string' },
       results: { type: 'string' },
+      baseline: { type: 'string' },
+      update: { type: 'boolean' },
       threads: { type: 'string' },
       'max-tokens': { type: 'string' },
       'overlap-tokens': { type: 'string' },
@@ -140,6 +142,8 @@ export const verbs: readonly Verb[] = [
       out: 'file of the page (default .freshet/eval/<suite>.html); the report lies beside it as JSON',
       against: 'an earlier run, which this one is compared with query by query',
       results: 'folder in which every run is kept (default .freshet/eval/results)',
+      baseline: 'with gate: folder of the figures to hold to (default eval/gate/baseline)',
+      update: 'with gate: makes what is measured now the figures to hold to',
       threads: 'threads of the model (default: one fewer than the cores)',
       'max-tokens': 'longest passage (default: pipeline.chunk.maxTokens)',
       'overlap-tokens': 'tokens that a passage repeats (default: pipeline.chunk.overlapTokens)',
