@@ -14,6 +14,7 @@ import { evalCompare, evalHistory } from './eval-compare.ts';
 import { evalGate } from './eval-gate.ts';
 import { earlierRun, footer } from './eval-footer.ts';
 import { evaluateGolden } from './eval-golden.ts';
+import { evalFreshness, evalLeaks } from './eval-probe.ts';
 import { keepRun } from './eval-keep.ts';
 import type { ExitCode, Flags, VerbContext } from './verb.ts';
 
@@ -41,8 +42,12 @@ export async function evaluate(context: VerbContext): Promise<ExitCode> {
       return evalHistory(context, SUITES);
     case 'gate':
       return evaluateGate(context);
+    case 'freshness':
+      return evalFreshness(context);
+    case 'leaks':
+      return evalLeaks(context);
     default:
-      throw new InvalidUsage(`eval has no part ${words[0]}; there are: compare, history, gate`);
+      throw new InvalidUsage(`eval has no part ${words[0]}; there are: compare, history, gate, freshness, leaks`);
   }
 }
 

@@ -119,7 +119,7 @@ export const verbs: readonly Verb[] = [
     name: 'eval',
     summary: 'measures how well documents are found and how far answers can be trusted',
     usage:
-      'eval [--suite retrieval|answers|golden] [--data ../shared/data/eval] [--sets adi,scifact] | compare <run A> <run B> | history [--suite retrieval] | gate [--update]',
+      'eval [--suite retrieval|answers|golden] [--data ../shared/data/eval] [--sets adi,scifact] | compare <run A> <run B> | history [--suite retrieval] | gate [--update] | freshness [--rounds 20] | leaks',
     flags: {
       suite: { type: 'string' },
       data: { type: 'string' },
@@ -129,6 +129,10 @@ export const verbs: readonly Verb[] = [
       results: { type: 'string' },
       baseline: { type: 'string' },
       update: { type: 'boolean' },
+      url: { type: 'string' },
+      source: { type: 'string' },
+      rounds: { type: 'string' },
+      'limit-ms': { type: 'string' },
       threads: { type: 'string' },
       'max-tokens': { type: 'string' },
       'overlap-tokens': { type: 'string' },
@@ -144,6 +148,11 @@ export const verbs: readonly Verb[] = [
       results: 'folder in which every run is kept (default .freshet/eval/results)',
       baseline: 'with gate: folder of the figures to hold to (default eval/gate/baseline)',
       update: 'with gate: makes what is measured now the figures to hold to',
+      url: 'with freshness and leaks: address of the running server (default: server.host and server.port of the config)',
+      source:
+        'with freshness and leaks: the webhook source that canaries are written to (default: the only one of the config)',
+      rounds: 'with freshness: how many canaries are inserted, updated and deleted (1 to 10000, default 20)',
+      'limit-ms': 'with freshness and leaks: how long a change may take to show (default 30000)',
       threads: 'threads of the model (default: one fewer than the cores)',
       'max-tokens': 'longest passage (default: pipeline.chunk.maxTokens)',
       'overlap-tokens': 'tokens that a passage repeats (default: pipeline.chunk.overlapTokens)',
