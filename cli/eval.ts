@@ -14,12 +14,13 @@ import { evalCompare, evalHistory } from './eval-compare.ts';
 import { evalGate } from './eval-gate.ts';
 import { earlierRun, footer } from './eval-footer.ts';
 import { evaluateGolden } from './eval-golden.ts';
+import { evaluateJudges } from './eval-judges.ts';
 import { evalFreshness, evalLeaks } from './eval-probe.ts';
 import { keepRun } from './eval-keep.ts';
 import type { ExitCode, Flags, VerbContext } from './verb.ts';
 
 const DEFAULT_DATA = '../shared/data/eval';
-const SUITES: readonly string[] = ['retrieval', 'answers', 'golden'];
+const SUITES: readonly string[] = ['retrieval', 'answers', 'golden', 'judges'];
 /** Parameters of a webhook source that no one sends to: a config needs a source. */
 const UNUSED_SOURCE = {
   name: 'eval',
@@ -56,6 +57,7 @@ async function evaluateSuite(context: VerbContext): Promise<ExitCode> {
   const suite = textOf(flags, 'suite') ?? 'retrieval';
   if (!SUITES.includes(suite)) throw new InvalidUsage(`there is no suite ${suite}; there are: ${SUITES.join(', ')}`);
   if (suite === 'golden') return evaluateGolden(context, configOf(flags), cacheFolder(context.env));
+  if (suite === 'judges') return evaluateJudges(context, suiteOptions(context, []));
   return suite === 'answers' ? evaluateAnswers(context) : evaluateRetrieval(context);
 }
 

@@ -42,6 +42,15 @@ export function answersTables(report: AnswersReport): readonly AnswersTable[] {
         ...percentWithInterval(citesRelevant),
       ]),
     },
+    {
+      title: 'Context and faithfulness',
+      note: 'In %. Context precision and recall as RAGAS has them, by the judgements of the set; faithfulness is the share of the words of an answer that its passages have (ADR 26).',
+      header: ['set', 'context precision', '95 %', 'context recall', '95 %', 'faithfulness', '95 %'],
+      rows: report.product.map(({ name, contextPrecision, contextRecall, faithfulness }) => [
+        name,
+        ...[contextPrecision, contextRecall, faithfulness].flatMap(percentWithInterval),
+      ]),
+    },
   ];
   return tables.filter(({ rows }) => rows.length > 0);
 }

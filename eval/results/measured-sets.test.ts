@@ -31,7 +31,16 @@ it('a leg has three metrics over the queries of its set', () => {
 
 it('decisions are numbered, and questions of an index stand apart from those of a set of the same name', () => {
   const citations = { citations: 1, literal: 1, statements: 1, borneOut: 1 };
-  const product = { refusal: decided([1, 0]), citations, citesRelevant: interval, citesRelevantByQuery: [1] };
+  const product = {
+    refusal: decided([1, 0]),
+    citations,
+    citesRelevant: interval,
+    citesRelevantByQuery: [1],
+    contextPrecision: interval,
+    contextRecall: interval,
+    faithfulness: interval,
+    contextByQuery: { precision: [0.5], recall: [1] },
+  };
   const sets = answersSets({
     suite: 'answers',
     generator: 'g',
@@ -45,6 +54,11 @@ it('decisions are numbered, and questions of an index stand apart from those of 
     ['wice', ['0'], [0]],
     ['docs, index', ['0', '1'], [1, 0]],
     ['docs, own questions', ['0'], [1]],
+  ]);
+  expect(sets.at(-1)?.metrics.map(({ metric, values }) => [metric, ...values])).toEqual([
+    ['cites a relevant document', 1],
+    ['context precision', 0.5],
+    ['context recall', 1],
   ]);
 });
 

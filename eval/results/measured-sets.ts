@@ -27,9 +27,17 @@ export function answersSets({ refusal, support, product }: AnswersReport): reado
   return [
     ...refusal.map(({ name, result }) => numbered(name, 'answered or refused, rightly', result.right)),
     ...support.map(({ name, result }) => numbered(name, 'support, rightly judged', result.right)),
-    ...product.flatMap(({ name, refusal: { right }, citesRelevantByQuery }) => [
+    ...product.flatMap(({ name, refusal: { right }, citesRelevantByQuery, contextByQuery }) => [
       numbered(`${name}, index`, 'answered or refused, rightly', right),
-      numbered(`${name}, own questions`, 'cites a relevant document', citesRelevantByQuery),
+      {
+        set: `${name}, own questions`,
+        queries: citesRelevantByQuery.map((_, index) => String(index)),
+        metrics: [
+          { metric: 'cites a relevant document', values: citesRelevantByQuery },
+          { metric: 'context precision', values: contextByQuery.precision },
+          { metric: 'context recall', values: contextByQuery.recall },
+        ],
+      },
     ]),
   ];
 }
