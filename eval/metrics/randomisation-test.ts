@@ -31,7 +31,7 @@ export function randomisationTest(differences: readonly number[], random: Random
  */
 export function holmAdjusted(ps: readonly number[]): readonly number[] {
   const order = ps.map((p, index) => ({ p, index })).sort((a, b) => a.p - b.p);
-  const adjusted = new Array<number>(ps.length);
+  const adjusted = ps.map(() => 1);
   let floor = 0;
   for (const [rank, { p, index }] of order.entries()) {
     floor = Math.max(floor, Math.min(1, p * (ps.length - rank)));

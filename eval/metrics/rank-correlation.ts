@@ -93,7 +93,7 @@ function pairwise(groups: readonly (readonly Rated[])[]): number {
 /** From 1; ties share the mean of their places. */
 function ranksOf(values: readonly number[]): readonly number[] {
   const order = values.map((value, index) => ({ value, index })).sort((a, b) => a.value - b.value);
-  const ranks = new Array<number>(values.length);
+  const ranks = values.map(() => 0);
   for (let start = 0; start < order.length;) {
     let end = start;
     while (end < order.length && order[end]?.value === order[start]?.value) end++;

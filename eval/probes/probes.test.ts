@@ -36,12 +36,15 @@ const target = (changes: Partial<ProbeTarget> = {}): ProbeTarget => ({
 });
 
 type Fetch = typeof globalThis.fetch;
+const urlOf = (input: Parameters<Fetch>[0]): string =>
+  typeof input === 'string' ? input : input instanceof URL ? input.href : input.url;
+const sentIn = (init: Parameters<Fetch>[1]): string => (typeof init?.body === 'string' ? init.body : '');
 /** A server that takes the caller for another one wherever `when` says so. */
 const confusing =
   (when: (url: string, body: string) => boolean): Fetch =>
   (input, init) => {
     const confused = { 'x-freshet-tenant': 'globex', 'x-freshet-groups': 'staff' };
-    const isConfused = when(String(input), String(init?.body)) && !String(input).includes('/v1/hooks/');
+    const isConfused = when(urlOf(input), sentIn(init)) && !urlOf(input).includes('/v1/hooks/');
     const headers = { ...(init?.headers as Record<string, string>), ...(isConfused && confused) };
     return fetch(input, { ...init, headers });
   };
@@ -104,7 +107,7 @@ describe('the leak probe', () => {
   it('catches a group that is not looked at, in an error or a header as well as in a body', async () => {
     let secret = '';
     const planted: Fetch = async (input, init) => {
-      const sent = String(init?.body);
+      const sent = sentIn(init);
       // Of acme's canary for staff, whatever is asked for.
       if (sent.includes('"acl":["staff"]') && sent.includes('"acme"')) secret = /secret is (\w+)/.exec(sent)?.[1] ?? '';
       const reply = await fetch(input, init);
@@ -119,10 +122,10 @@ describe('the leak probe', () => {
   it('catches a server that says forbidden where it should say unknown', async () => {
     const ids = new Set<string>();
     const planted: Fetch = async (input, init) => {
-      const key = /"key":"(\w+)"/.exec(String(init?.body))?.[1];
-      if (String(input).includes('/v1/hooks/') && key) ids.add(key);
+      const key = /"key":"(\w+)"/.exec(sentIn(init))?.[1];
+      if (urlOf(input).includes('/v1/hooks/') && key) ids.add(key);
       const reply = await fetch(input, init);
-      const isKnown = [...ids].some((id) => String(input).includes(id));
+      const isKnown = [...ids].some((id) => urlOf(input).includes(id));
       return reply.status === 404 && isKnown ? new Response('{}', { status: 403 }) : reply;
     };
     const { findings } = await leaks(planted, [caller('acme'), caller('globex')]);
@@ -159,12 +162,12 @@ describe('the freshness probe', () => {
   it('misses what a server that keeps old replies does not show', async () => {
     const kept = new Map<string, Response>();
     const stale: Fetch = async (input, init) => {
-      const asked = String(init?.body);
+      const asked = sentIn(init);
       const old = kept.get(asked);
       if (old) return old.clone();
       const reply = await fetch(input, init);
       // What was found once is found for ever: a cache that no change empties.
-      if (String(input).endsWith('/v1/search') && (await reply.clone().text()).includes('"text":'))
+      if (urlOf(input).endsWith('/v1/search') && (await reply.clone().text()).includes('"text":'))
         kept.set(asked, reply.clone());
       return reply;
     };
