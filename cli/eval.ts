@@ -1,26 +1,26 @@
-import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { ANSWER_SETS, runAnswersSuite } from '../eval/answers/answers-suite.ts';
 import { answersPage } from '../eval/report/answers-page.ts';
 import { answersText } from '../eval/report/answers-table.ts';
 import { htmlReport } from '../eval/report/html-report.ts';
-import { differenceTable, textTable } from '../eval/report/text-table.ts';
-import {
-  RETRIEVAL_SETS,
-  runRetrievalSuite,
-  type RetrievalReport,
-  type RetrievalSuiteOptions,
-} from '../eval/retrieval/retrieval-suite.ts';
+import { textTable } from '../eval/report/text-table.ts';
+import { answersSets, retrievalSets } from '../eval/results/measured-sets.ts';
+import { RETRIEVAL_SETS, runRetrievalSuite, type RetrievalSuiteOptions } from '../eval/retrieval/retrieval-suite.ts';
 import { parseConfig } from '../runtime/config/load-config.ts';
 import type { Environment } from '../runtime/config/environment-references.ts';
 import { InvalidUsage } from '../runtime/errors.ts';
+import { evalCompare, evalHistory } from './eval-compare.ts';
+import { evalGate } from './eval-gate.ts';
+import { earlierRun, footer } from './eval-footer.ts';
 import { evaluateGolden } from './eval-golden.ts';
+import { evaluateJudges } from './eval-judges.ts';
+import { evalFreshness, evalLeaks } from './eval-probe.ts';
+import { keepRun } from './eval-keep.ts';
 import type { ExitCode, Flags, VerbContext } from './verb.ts';
 
 const DEFAULT_DATA = '../shared/data/eval';
-const OUT_FOLDER = '.freshet/eval';
-const SUITES: readonly string[] = ['retrieval', 'answers', 'golden'];
+const SUITES: readonly string[] = ['retrieval', 'answers', 'golden', 'judges'];
 /** Parameters of a webhook source that no one sends to: a config needs a source. */
 const UNUSED_SOURCE = {
   name: 'eval',
@@ -29,38 +29,64 @@ const UNUSED_SOURCE = {
 };
 
 /**
- * Measures how well relevant documents are found, or how far answers can be trusted; prints the table and, but for our own questions, writes it as a page and, beside
- * it, as JSON. Every run adds a line to the suite's history.
+ * Measures how well relevant documents are found, or how far answers can be trusted; prints the table and writes it as a page and, beside
+ * it, as JSON. Every run is kept, query by query, for `eval compare` and `eval history`.
  */
 export async function evaluate(context: VerbContext): Promise<ExitCode> {
+  const { words } = context;
+  switch (words[0]) {
+    case undefined:
+      return evaluateSuite(context);
+    case 'compare':
+      return evalCompare(context);
+    case 'history':
+      return evalHistory(context, SUITES);
+    case 'gate':
+      return evaluateGate(context);
+    case 'freshness':
+      return evalFreshness(context);
+    case 'leaks':
+      return evalLeaks(context);
+    default:
+      throw new InvalidUsage(`eval has no part ${words[0]}; there are: compare, history, gate, freshness, leaks`);
+  }
+}
+
+async function evaluateSuite(context: VerbContext): Promise<ExitCode> {
   const { flags } = context;
   const suite = textOf(flags, 'suite') ?? 'retrieval';
   if (!SUITES.includes(suite)) throw new InvalidUsage(`there is no suite ${suite}; there are: ${SUITES.join(', ')}`);
   if (suite === 'golden') return evaluateGolden(context, configOf(flags), cacheFolder(context.env));
-  if (suite === 'answers' && textOf(flags, 'against') !== undefined)
-    throw new InvalidUsage('--against compares runs of the suite retrieval only');
+  if (suite === 'judges') return evaluateJudges(context, suiteOptions(context, []));
   return suite === 'answers' ? evaluateAnswers(context) : evaluateRetrieval(context);
 }
 
 async function evaluateRetrieval(context: VerbContext): Promise<ExitCode> {
-  const { flags, output, signal } = context;
-  const earlier = await readReport(textOf(flags, 'against'));
-  const report = await runRetrievalSuite(suiteOptions(context, RETRIEVAL_SETS), signal);
-  const page = await keep('retrieval', report, htmlReport(report), context);
-  output.result(report, () => [
-    ...textTable(report),
-    ...(earlier ? ['', ...differenceTable(earlier, report)] : []),
-    '',
-    `The page is ${page}.`,
-  ]);
+  const earlier = await earlierRun(context.flags);
+  const options = suiteOptions(context, RETRIEVAL_SETS);
+  const report = await runRetrievalSuite(options, context.signal);
+  const { model } = report;
+  const parts = { suite: 'retrieval', model, config: options.config, html: htmlReport(report) };
+  const kept = await keepRun({ ...parts, report, sets: retrievalSets(report) }, context);
+  context.output.result(report, () => [...textTable(report), ...footer(kept, earlier)]);
   return 0;
 }
 
 async function evaluateAnswers(context: VerbContext): Promise<ExitCode> {
-  const report = await runAnswersSuite(suiteOptions(context, ANSWER_SETS), context.signal);
-  const page = await keep('answers', report, answersPage(report), context);
-  context.output.result(report, () => [...answersText(report), '', `The page is ${page}.`]);
+  const earlier = await earlierRun(context.flags);
+  const options = suiteOptions(context, ANSWER_SETS);
+  const report = await runAnswersSuite(options, context.signal);
+  const parts = { suite: 'answers', model: report.generator, config: options.config, html: answersPage(report) };
+  const kept = await keepRun({ ...parts, report, sets: answersSets(report) }, context);
+  context.output.result(report, () => [...answersText(report), ...footer(kept, earlier)]);
   return 0;
+}
+
+function evaluateGate(context: VerbContext): Promise<ExitCode> {
+  const { flags } = context;
+  const settings = { retrieval: configOf(flags), golden: configOf(flags, { kind: 'hash' }) };
+  const options = { ...suiteOptions(context, []), vectorFile: ':memory:' };
+  return evalGate(context, options, settings);
 }
 
 function suiteOptions({ flags, env, clock, output }: VerbContext, sets: readonly string[]): RetrievalSuiteOptions {
@@ -74,22 +100,11 @@ function suiteOptions({ flags, env, clock, output }: VerbContext, sets: readonly
   };
 }
 
-/** Writes the page, the figures beside it, and a line of the history. @returns where the page is. */
-async function keep(suite: string, report: object, html: string, { flags, clock }: VerbContext): Promise<string> {
-  const page = textOf(flags, 'out') ?? `${OUT_FOLDER}/${suite}.html`;
-  await mkdir(dirname(page), { recursive: true });
-  await writeFile(page, html);
-  await writeFile(page.replace(/(\.html)?$/, '.json'), JSON.stringify(report));
-  const line = JSON.stringify({ measuredAt: new Date(clock.now()).toISOString(), ...report });
-  await appendFile(page.replace(/(\.html)?$/, '.history.jsonl'), `${line}\n`);
-  return page;
-}
-
-/** The settings that the product ships with, but for what a flag changes. */
-function configOf(flags: Flags): string {
+/** The settings that the product ships with, but for what a flag changes. @param embedderKind another embedder's settings. */
+function configOf(flags: Flags, embedderKind: object = {}): string {
   const number = (name: string) => (flags[name] === undefined ? undefined : Number(flags[name]));
   const chunk = { maxTokens: number('max-tokens'), overlapTokens: number('overlap-tokens') };
-  const embedder = { threads: number('threads') };
+  const embedder = { ...embedderKind, threads: number('threads') };
   const url = textOf(flags, 'reranker');
   const kind = url === 'onnx' ? { kind: 'onnx' } : { kind: 'tei', url };
   const reranker = url === undefined ? {} : { ...kind, candidates: number('candidates') };
@@ -99,15 +114,6 @@ function configOf(flags: Flags): string {
 /** Where vectors are kept between runs: outside of every checkout. */
 function cacheFolder(env: Environment): string {
   return join(env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'freshet', 'eval');
-}
-
-async function readReport(path: string | undefined): Promise<RetrievalReport | undefined> {
-  if (path === undefined) return undefined;
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as RetrievalReport;
-  } catch (cause) {
-    throw new InvalidUsage(`${path} is not the JSON of an earlier run`, { cause });
-  }
 }
 
 function textOf(flags: Flags, name: string): string | undefined {

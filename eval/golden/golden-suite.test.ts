@@ -8,7 +8,7 @@ import { documentId } from '../../schemas/ids.ts';
 import { QUERY_CONFIG } from '../../test/support/query-api.ts';
 import { runGoldenSuite } from './golden-suite.ts';
 import type { GoldenQuestion } from './read-golden.ts';
-import { citesGold, isFound, scoreGolden, type GoldenOutcome } from './score-golden.ts';
+import { citesGold, isFound, judgeGolden, scoreGolden, type GoldenOutcome } from './score-golden.ts';
 
 const question = (changes: Partial<GoldenQuestion>): GoldenQuestion => ({
   id: 'q',
@@ -46,12 +46,25 @@ it('a citation counts where it overlaps the gold quote, whatever the markup, and
   expect(cites('a', '--')).toBe(false);
 });
 
-it('refusals are no answers, and nothing is divided by nothing', () => {
-  const scores = scoreGolden([outcome({ refused: true }), outcome({ retrieved: ['a'] })], new Map());
+it('refusals are no answers, kinds and languages are scored apart, and nothing is divided by nothing', () => {
+  const scores = scoreGolden(
+    judgeGolden(
+      [
+        outcome({ refused: true }),
+        outcome({ retrieved: ['a'] }),
+        outcome({ question: question({ kind: 'unanswerable', language: 'de' }), refused: true }),
+      ],
+      new Map(),
+    ),
+  );
+  const all = { mean: 1, low: 1, high: 1 };
+  const none = { mean: 0, low: 0, high: 0 };
+  const half = { mean: 0.5, low: 0, high: 1 };
   expect(scores).toEqual([
-    { kind: 'single', questions: 2, found: 0.5, refused: 0.5, cited: 0 },
-    { kind: 'two-documents', questions: 0, found: undefined, refused: undefined, cited: undefined },
-    { kind: 'unanswerable', questions: 0, found: undefined, refused: undefined, cited: undefined },
+    { name: 'single', questions: 2, found: half, refused: half, cited: none },
+    { name: 'unanswerable', questions: 1, found: undefined, refused: all, cited: undefined },
+    { name: 'en, answerable', questions: 2, found: half, refused: half, cited: none },
+    { name: 'de, unanswerable', questions: 1, found: undefined, refused: all, cited: undefined },
   ]);
 });
 
@@ -77,7 +90,16 @@ it('questions are asked of an index that holds the documents under their own ids
     new AbortController().signal,
   );
   expect(report.outcomes).toEqual([
-    { question: asked, retrieved: [id], refused: false, citations: [{ documentId: id, quote: body }] },
+    {
+      question: asked,
+      retrieved: [id],
+      refused: false,
+      citations: [{ documentId: id, quote: body }],
+      found: true,
+      citesGold: true,
+    },
   ]);
-  expect(report.scores[0]).toEqual({ kind: 'single', questions: 1, found: 1, refused: 0, cited: 1 });
+  const all = { mean: 1, low: 1, high: 1 };
+  const none = { mean: 0, low: 0, high: 0 };
+  expect(report.scores[0]).toEqual({ name: 'single', questions: 1, found: all, refused: none, cited: all });
 });

@@ -10,7 +10,7 @@ import type { DocumentId } from '../../schemas/ids.ts';
 import { askPatiently } from '../answers/ask-patiently.ts';
 import { documentOf, fillDocuments } from '../retrieval/fill-store.ts';
 import type { GoldenQuestion } from './read-golden.ts';
-import { scoreGolden, type GoldenOutcome, type GoldenScore } from './score-golden.ts';
+import { judgeGolden, scoreGolden, type GoldenOutcome, type GoldenScore, type JudgedOutcome } from './score-golden.ts';
 
 /** A document that the questions are about. */
 export interface GoldenDocument {
@@ -34,12 +34,13 @@ export interface GoldenSuiteOptions {
 }
 
 export interface GoldenReport {
+  readonly suite: 'golden';
   readonly model: string;
   readonly generator: string;
   readonly documents: number;
   readonly scores: readonly GoldenScore[];
   /** In the order of the questions. */
-  readonly outcomes: readonly GoldenOutcome[];
+  readonly outcomes: readonly JudgedOutcome[];
 }
 
 /** Fills an index of its own with the documents and asks every question as `/v1/answer` would, one after the other. */
@@ -58,13 +59,14 @@ export async function runGoldenSuite(options: GoldenSuiteOptions, signal: AbortS
   const deps = { ...options, store };
   const outcomes: GoldenOutcome[] = [];
   for (const question of questions) outcomes.push(await ask(question, deps, signal));
-  const bodies = new Map(documents.map(({ id, body }) => [id as string, body]));
+  const judged = judgeGolden(outcomes, new Map(documents.map(({ id, body }) => [id as string, body])));
   return {
+    suite: 'golden',
     model: embedder.model.name,
     generator: generator.model,
     documents: documents.length,
-    scores: scoreGolden(outcomes, bodies),
-    outcomes,
+    scores: scoreGolden(judged),
+    outcomes: judged,
   };
 }
 

@@ -17,6 +17,8 @@ export interface DecisionResult {
   readonly saidNoOfNo: Interval;
   /** Mean of both: 0.5 for a judge that does not look, however many of each kind there are. */
   readonly balancedAccuracy: Interval;
+  /** 1 for every decision that is right and 0 for every other, in the order given: what a paired comparison needs. */
+  readonly right: readonly number[];
 }
 
 const RESAMPLES = 2_000;
@@ -40,6 +42,7 @@ export function decisionMetrics(decisions: readonly Decision[], random: Random):
       low: quantile(balanced, 0.025),
       high: quantile(balanced, 0.975),
     },
+    right: decisions.map(({ expected, said }) => (said === expected ? 1 : 0)),
   };
 }
 

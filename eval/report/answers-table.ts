@@ -39,7 +39,16 @@ export function answersTables(report: AnswersReport): readonly AnswersTable[] {
         percent(counts.literal / counts.citations),
         String(counts.statements),
         percent(counts.borneOut / counts.statements),
-        ...withInterval(citesRelevant),
+        ...percentWithInterval(citesRelevant),
+      ]),
+    },
+    {
+      title: 'Context and faithfulness',
+      note: 'In %. Context precision and recall as RAGAS has them, by the judgements of the set; faithfulness is the share of the words of an answer that its passages have (ADR 26).',
+      header: ['set', 'context precision', '95 %', 'context recall', '95 %', 'faithfulness', '95 %'],
+      rows: report.product.map(({ name, contextPrecision, contextRecall, faithfulness }) => [
+        name,
+        ...[contextPrecision, contextRecall, faithfulness].flatMap(percentWithInterval),
       ]),
     },
   ];
@@ -61,9 +70,9 @@ function refusalRow({ name, result }: NamedDecisions): readonly string[] {
   return [
     name,
     `${result.positives}+${result.negatives}`,
-    ...withInterval(result.saidNoOfNo),
-    ...withInterval(refusedYes),
-    ...withInterval(result.balancedAccuracy),
+    ...percentWithInterval(result.saidNoOfNo),
+    ...percentWithInterval(refusedYes),
+    ...percentWithInterval(result.balancedAccuracy),
   ];
 }
 
@@ -71,9 +80,9 @@ function supportRow({ name, result }: NamedDecisions): readonly string[] {
   return [
     name,
     `${result.positives}+${result.negatives}`,
-    ...withInterval(result.saidYesOfYes),
-    ...withInterval(result.saidNoOfNo),
-    ...withInterval(result.balancedAccuracy),
+    ...percentWithInterval(result.saidYesOfYes),
+    ...percentWithInterval(result.saidNoOfNo),
+    ...percentWithInterval(result.balancedAccuracy),
   ];
 }
 
@@ -85,7 +94,8 @@ function summeditsMean(support: readonly NamedDecisions[]): readonly (readonly s
   return [['summedits, mean', '', '', '', '', '', percent(sum / domains.length), '']];
 }
 
-function withInterval({ mean, low, high }: Interval): readonly [string, string] {
+/** A share in % and its interval, as two cells. */
+export function percentWithInterval({ mean, low, high }: Interval): readonly [string, string] {
   return [percent(mean), `${percent(low)}-${percent(high)}`];
 }
 

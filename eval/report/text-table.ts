@@ -1,5 +1,3 @@
-import { seededRandom } from '../../runtime/seeded-random.ts';
-import { pairedDifference } from '../metrics/bootstrap.ts';
 import type { Floor } from '../retrieval/floor-table.ts';
 import type { LegResult } from '../retrieval/measure-set.ts';
 import type { ComparedResult, RetrievalReport } from '../retrieval/retrieval-suite.ts';
@@ -10,9 +8,6 @@ export interface LegRow {
   readonly leg: string;
   readonly cells: readonly string[];
 }
-
-/** The same intervals at every run. */
-const SEED = 1;
 
 export const COLUMNS: readonly string[] = [
   'nDCG@10',
@@ -57,21 +52,8 @@ export function textTable(report: RetrievalReport): readonly string[] {
   return aligned([['set', 'leg', ...COLUMNS], ...legRows(report).map(({ set, leg, cells }) => [set, leg, ...cells])]);
 }
 
-/** How far a run is from an earlier one in nDCG@10, query by query, for every leg of every set that both have. */
-export function differenceTable(earlier: RetrievalReport, report: RetrievalReport): readonly string[] {
-  const rows = report.sets.flatMap(({ set, legs }) => {
-    const before = earlier.sets.find((each) => each.set === set)?.legs ?? [];
-    return legs.flatMap(({ leg, ndcg10ByQuery: after }) => {
-      const own = before.find((each) => each.leg === leg)?.ndcg10ByQuery;
-      if (own?.length !== after.length) return [];
-      const { mean, low, high, p } = pairedDifference(own, after, seededRandom(SEED));
-      return [[set, leg, signed(mean), `${signed(low)} to ${signed(high)}`, fixed(p)]];
-    });
-  });
-  return aligned([['set', 'leg', 'change', '95 %', 'p'], ...rows]);
-}
-
-function signed(value: number): string {
+/** A difference, with its sign. */
+export function signed(value: number): string {
   return `${value < 0 ? '' : '+'}${fixed(value)}`;
 }
 

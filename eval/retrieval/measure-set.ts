@@ -17,8 +17,10 @@ export interface LegResult {
   readonly mrr10: number;
   /** Of the whole search, the embedding of the query included, ms. */
   readonly p50Ms: number;
-  /** nDCG@10 of every query, in the order of the set: what a paired comparison needs. */
+  /** Of every query, in the order of the set: what a paired comparison needs. */
   readonly ndcg10ByQuery: readonly number[];
+  readonly recall10ByQuery: readonly number[];
+  readonly mrr10ByQuery: readonly number[];
 }
 
 export interface SetResult {
@@ -26,6 +28,8 @@ export interface SetResult {
   readonly documents: number;
   readonly passages: number;
   readonly queries: number;
+  /** Ids of the queries, in the order of their figures. */
+  readonly queryIds: readonly string[];
   readonly legs: readonly LegResult[];
 }
 
@@ -47,23 +51,28 @@ export async function measureSet(set: RetrievalSet, options: MeasureOptions, sig
   for (const leg of LEGS)
     legs.push(judge(leg, await runQueries(set.queries, leg, { ...options, store, logger: silentLogger }, signal)));
   const { passages } = await store.progress(signal);
-  return { set: set.name, documents: set.documents.length, passages, queries: set.queries.length, legs };
+  const queryIds = set.queries.map(({ id }) => id);
+  return { set: set.name, documents: set.documents.length, passages, queries: queryIds.length, queryIds, legs };
 }
 
 function judge(leg: Leg, rankings: readonly Ranking[]): LegResult {
   const over = (metric: typeof ndcgAt, k: number): number[] =>
     rankings.flatMap(({ documents, query }) => metric(k, documents, query.judgements) ?? []);
   const ndcg10ByQuery = over(ndcgAt, 10);
+  const recall10ByQuery = over(recallAt, 10);
+  const mrr10ByQuery = over(reciprocalRankAt, 10);
   return {
     leg,
     ndcg10: meanInterval(ndcg10ByQuery, seededRandom(SEED)),
-    recall10: mean(over(recallAt, 10)),
+    recall10: mean(recall10ByQuery),
     recall100: mean(over(recallAt, 100)),
-    mrr10: mean(over(reciprocalRankAt, 10)),
+    mrr10: mean(mrr10ByQuery),
     p50Ms: quantile(
       rankings.map(({ tookMs }) => tookMs).sort((a, b) => a - b),
       0.5,
     ),
     ndcg10ByQuery,
+    recall10ByQuery,
+    mrr10ByQuery,
   };
 }
