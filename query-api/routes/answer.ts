@@ -1,10 +1,10 @@
-import { AnswerResponse } from '../../schemas/answer.ts';
+import { AnswerEvent, AnswerResponse } from '../../schemas/answer.ts';
 import { AnswerRequest } from '../../schemas/query.ts';
 import { answerQuestion } from '../answer/answer-question.ts';
 import { ANSWER_WIRE, streamEvents } from '../answer/sse.ts';
 import { wholeAnswer } from '../answer/whole-answer.ts';
 import type { RouteGroup } from '../deps.ts';
-import { responses } from '../openapi.ts';
+import { responses, streamed } from '../openapi.ts';
 
 /** POST /v1/answer, as one JSON reply or as server-sent events. */
 export const answerRoutes: RouteGroup = (app, deps) => {
@@ -12,12 +12,13 @@ export const answerRoutes: RouteGroup = (app, deps) => {
     '/v1/answer',
     {
       schema: {
+        operationId: 'answer',
         summary: 'Answers a question with citations, or says that it does not know',
         description:
-          'With stream: true the reply is text/event-stream with the events retrieval, token, citation, done and error.',
+          'With stream: true the reply is text/event-stream with the events retrieval, token, citation, done and error, in the schema of AnswerEvent: `event` is the name of the event, `data` its JSON. A comment comes every 15 s; closing the connection stops the answer.',
         tags: ['questions'],
         body: AnswerRequest,
-        response: responses(AnswerResponse, 400, 401, 413, 415, 503),
+        response: responses(streamed(AnswerResponse, AnswerEvent), 400, 401, 413, 415, 429, 503),
       },
     },
     async (request, reply) => {

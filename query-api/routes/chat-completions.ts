@@ -1,7 +1,7 @@
 import {
   CHAT_MODEL,
   CHAT_MODEL_WITH_SOURCES,
-  type ChatChunk,
+  ChatChunk,
   ChatCompletion,
   ChatError,
   ChatRequest,
@@ -14,6 +14,7 @@ import { chunksOf, toCompletion, type CompletionHead } from '../chat/completion.
 import { readConversation } from '../chat/read-conversation.ts';
 import { keepTitles } from '../chat/source-list.ts';
 import type { RouteGroup } from '../deps.ts';
+import { streamed } from '../openapi.ts';
 
 /** As OpenAI streams. A failure is not followed by `[DONE]`: nothing is done. */
 const CHAT_WIRE: Wire<ChatChunk> = {
@@ -29,14 +30,15 @@ export const chatCompletionRoutes: RouteGroup = (app, deps) => {
     {
       errorHandler: chatErrors(deps),
       schema: {
+        operationId: 'completeChat',
         summary: 'Answers the last question of a conversation, as the chat API of OpenAI',
         description:
           'With stream: true the reply is text/event-stream of chat.completion.chunk objects, ended by [DONE]. What is not of OpenAI stands under `freshet`.',
         tags: ['chat'],
         body: ChatRequest,
         response: {
-          200: ChatCompletion,
-          ...Object.fromEntries([400, 401, 413, 415, 503].map((status) => [status, ChatError])),
+          200: streamed(ChatCompletion, ChatChunk),
+          ...Object.fromEntries([400, 401, 413, 415, 429, 503, 'default'].map((status) => [status, ChatError])),
         },
       },
     },

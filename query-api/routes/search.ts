@@ -10,6 +10,7 @@ export const searchRoutes: RouteGroup = (app, deps) => {
     '/v1/search',
     {
       schema: {
+        operationId: 'search',
         summary: 'Finds the passages for a query',
         tags: ['questions'],
         body: SearchRequestSchema,
