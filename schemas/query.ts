@@ -93,6 +93,11 @@ export const Reranked = Type.Boolean({
     'Where reranking was asked for: true when the results stand in the order of the reranker, false when there is none or it gave none in time.',
 });
 
+/** Arm by experiment. */
+export const Experiments = Type.Record(Type.String(), Type.String(), {
+  description: 'The arm of each experiment that took part; absent when there is none.',
+});
+
 /** Reply of POST /v1/search. */
 export const SearchResponse = Type.Object({
   results: Type.Array(SearchResult),
@@ -105,6 +110,7 @@ export const SearchResponse = Type.Object({
   ),
   reranked: Type.Optional(Reranked),
   timingsMs: Type.Record(Type.String(), Type.Number()),
+  experiments: Type.Optional(Experiments),
   traceId: Type.String(),
 });
 export type SearchResponse = Type.Static<typeof SearchResponse>;

@@ -181,6 +181,10 @@ export interface SearchResponse {
   timingsMs: {
     [k: string]: number;
   };
+  /** The arm of each experiment that took part; absent when there is none. */
+  experiments?: {
+    [k: string]: string;
+  };
   traceId: string;
 }
 export interface SearchResult {
@@ -242,6 +246,10 @@ export interface AnswerResponse {
   /** Name and version of the prompt, when a model was asked. */
   prompt?: string;
   usage: Usage;
+  /** The arm of each experiment that took part; absent when there is none. */
+  experiments?: {
+    [k: string]: string;
+  };
   traceId: string;
 }
 export interface Citation {

@@ -1,10 +1,11 @@
 import { AnswerEvent, AnswerResponse } from '../../schemas/answer.ts';
 import { AnswerRequest } from '../../schemas/query.ts';
-import { answerQuestion } from '../answer/answer-question.ts';
 import { ANSWER_WIRE, streamEvents } from '../answer/sse.ts';
 import { wholeAnswer } from '../answer/whole-answer.ts';
 import type { RouteGroup } from '../deps.ts';
 import { responses, streamed } from '../openapi.ts';
+import { askingOf } from '../request-context.ts';
+import { serveAnswer } from '../serve-query.ts';
 
 /** POST /v1/answer, as one JSON reply or as server-sent events. */
 export const answerRoutes: RouteGroup = (app, deps) => {
@@ -22,8 +23,7 @@ export const answerRoutes: RouteGroup = (app, deps) => {
       },
     },
     async (request, reply) => {
-      const answerDeps = { ...deps, sources: deps.config.sources };
-      const events = answerQuestion(request.body, request.principal, answerDeps, request.traceId, request);
+      const events = serveAnswer(request.body, askingOf(request, 'answer'), deps);
       if (request.body.stream !== true) return wholeAnswer(events);
       // The first event comes before the stream is opened, so that a refused request is a problem and not a stream of one error.
       const iterator = events[Symbol.asyncIterator]();

@@ -6,7 +6,6 @@ import {
   ChatError,
   ChatRequest,
 } from '../../schemas/chat.ts';
-import { answerQuestion } from '../answer/answer-question.ts';
 import { streamEvents, type Wire } from '../answer/sse.ts';
 import { wholeAnswer } from '../answer/whole-answer.ts';
 import { chatErrors, toChatError } from '../chat/chat-error.ts';
@@ -15,6 +14,8 @@ import { readConversation } from '../chat/read-conversation.ts';
 import { keepTitles } from '../chat/source-list.ts';
 import type { RouteGroup } from '../deps.ts';
 import { streamed } from '../openapi.ts';
+import { askingOf } from '../request-context.ts';
+import { serveAnswer } from '../serve-query.ts';
 
 /** As OpenAI streams. A failure is not followed by `[DONE]`: nothing is done. */
 const CHAT_WIRE: Wire<ChatChunk> = {
@@ -43,13 +44,12 @@ export const chatCompletionRoutes: RouteGroup = (app, deps) => {
       },
     },
     async (request, reply) => {
-      const { body, traceId, principal } = request;
+      const { body, traceId } = request;
       const question = readConversation(body);
       const titles = new Map<string, string>();
       const model = body.model === CHAT_MODEL_WITH_SOURCES ? CHAT_MODEL_WITH_SOURCES : CHAT_MODEL;
       const head: CompletionHead = { traceId, atMs: deps.clock.now(), question: question.question, model, titles };
-      const answerDeps = { ...deps, sources: deps.config.sources };
-      const events = keepTitles(answerQuestion(question, principal, answerDeps, traceId, request), titles);
+      const events = keepTitles(serveAnswer(question, askingOf(request, 'chat'), deps), titles);
       if (body.stream !== true) return toCompletion(await wholeAnswer(events), head);
       // The first chunk comes before the stream is opened, so that a refused request has the status of its error.
       const chunks = chunksOf(events, head, body.stream_options?.include_usage === true);

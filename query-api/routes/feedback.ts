@@ -1,5 +1,6 @@
 import Type from 'typebox';
 import type { RouteGroup } from '../deps.ts';
+import { assignArms, unitOf } from '../experiments/assign-arms.ts';
 import { refusals } from '../openapi.ts';
 
 export const Feedback = Type.Object(
@@ -13,7 +14,7 @@ export const Feedback = Type.Object(
 export type Feedback = Type.Static<typeof Feedback>;
 
 /** POST /v1/feedback: what a caller thought of a reply, for whoever reads the log. A comment may hold anything, so only its length is kept. */
-export const feedbackRoutes: RouteGroup = (app, { logger }) => {
+export const feedbackRoutes: RouteGroup = (app, { logger, config, metrics }) => {
   app.post<{ Body: Feedback }>(
     '/v1/feedback',
     {
@@ -33,6 +34,9 @@ export const feedbackRoutes: RouteGroup = (app, { logger }) => {
         tenant: request.principal.tenant,
         commentChars: comment.length,
       });
+      // The caller who rates is the one who asked, and gets the arm that he had then.
+      const { arms } = assignArms(config.experiments ?? [], request.principal, unitOf(request.headers));
+      for (const [experiment, arm] of Object.entries(arms)) metrics.experimentFeedback.inc({ experiment, arm, rating });
       return reply.code(202).send({ accepted: true });
     },
   );
