@@ -231,6 +231,15 @@ export interface AnswerRequest {
   waitFor?: 'searchable' | 'complete';
   /** How long to wait for `after`, ms. */
   waitMs?: number;
+  /**
+   * What was said before, oldest first. A question that refers back is asked with the earlier question that it refers to; what the assistant said is never evidence.
+   *
+   * @maxItems 100
+   */
+  history?: {
+    role: 'user' | 'assistant';
+    content: string;
+  }[];
   stream?: boolean;
 }
 export interface AnswerResponse {

@@ -30,7 +30,7 @@ export interface Tool {
 }
 
 const NoInput = Type.Object({}, { additionalProperties: false });
-const Ask = Type.Omit(AnswerRequest, ['stream'], { additionalProperties: false });
+const Ask = Type.Omit(AnswerRequest, ['stream', 'history'], { additionalProperties: false });
 const Explain = Type.Object(
   { id: Type.String({ description: 'Id of a document or passage, as search results have it.' }) },
   { additionalProperties: false },

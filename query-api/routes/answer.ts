@@ -1,11 +1,19 @@
 import { AnswerEvent, AnswerResponse } from '../../schemas/answer.ts';
-import { AnswerRequest } from '../../schemas/query.ts';
+import { AnswerRequest, MAX_QUESTION_CHARS } from '../../schemas/query.ts';
+import { standAlone } from '../chat/stand-alone.ts';
 import { ANSWER_WIRE, streamEvents } from '../answer/sse.ts';
 import { wholeAnswer } from '../answer/whole-answer.ts';
 import type { RouteGroup } from '../deps.ts';
 import { responses, streamed } from '../openapi.ts';
 import { askingOf } from '../request-context.ts';
 import { serveAnswer } from '../serve-query.ts';
+
+/** The request without its history: a question that refers back has what it refers to. */
+function inContext({ history = [], ...request }: AnswerRequest): AnswerRequest {
+  const earlier = history.filter(({ role, content }) => role === 'user' && content.trim() !== '');
+  const questions = earlier.map(({ content }) => content.trim());
+  return { ...request, question: standAlone(request.question, questions, MAX_QUESTION_CHARS) };
+}
 
 /** POST /v1/answer, as one JSON reply or as server-sent events. */
 export const answerRoutes: RouteGroup = (app, deps) => {
@@ -23,7 +31,7 @@ export const answerRoutes: RouteGroup = (app, deps) => {
       },
     },
     async (request, reply) => {
-      const events = serveAnswer(request.body, askingOf(request, 'answer'), deps);
+      const events = serveAnswer(inContext(request.body), askingOf(request, 'answer'), deps);
       if (request.body.stream !== true) return wholeAnswer(events);
       // The first event comes before the stream is opened, so that a refused request is a problem and not a stream of one error.
       const iterator = events[Symbol.asyncIterator]();
