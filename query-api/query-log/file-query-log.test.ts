@@ -19,7 +19,7 @@ const NOON = Date.UTC(2026, 10, 24, 12);
 
 /** Stands at a time until it is told otherwise. */
 function clockAt(start: number): Clock & { at: number } {
-  const clock = { at: start, now: () => clock.at, monotonicMs: systemClock.monotonicMs, sleep: systemClock.sleep };
+  const clock = { ...systemClock, at: start, now: () => clock.at };
   return clock;
 }
 
