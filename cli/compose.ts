@@ -32,6 +32,7 @@ import { retry } from '../runtime/retry.ts';
 import { awaitCaughtUp, positionsNow } from './compose/caught-up.ts';
 import { conditions, readiness } from './compose/condition.ts';
 import { failureDesk } from './compose/failure-desk.ts';
+import { openQueryLog } from './compose/query-log.ts';
 import { SharedConditions } from './compose/shared-conditions.ts';
 import { openSources, sourceTopics, sourceTopicSpecs, type SourceTopics } from './compose/sources.ts';
 import { scheduleUpkeep } from './compose/upkeep.ts';
@@ -284,6 +285,7 @@ async function openReranking(base: Base): Promise<Pick<QueryApiDeps, 'reranking'
 async function listen(base: Base, index: Index | undefined, { condition, ...operations }: Listening): Promise<string> {
   const { config, opened, roles, deadLetters } = base;
   const { buildServer, buildOperationsServer } = await import('../query-api/server.ts');
+  const queryLog = roles.includes('query') && index ? openQueryLog(config, base) : undefined;
   const server =
     roles.includes('query') && index
       ? buildServer({
@@ -294,6 +296,7 @@ async function listen(base: Base, index: Index | undefined, { condition, ...oper
           ...(await openReranking(base)),
           freshness: condition,
           failures: failureDesk(deadLetters),
+          ...(queryLog && { queryLog: opened.use(queryLog) }),
         })
       : buildOperationsServer({ ...base, ...operations });
   opened.defer(() => server.close());

@@ -8,6 +8,7 @@ import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { DeadLetter } from '../schemas/dead-letter.ts';
 import type { Reranking } from './answer/rerank.ts';
+import type { QueryLog } from './query-log/query-log.ts';
 
 /** Whether changes and queries are taken, and if not, why. Being behind is not a reason. */
 export interface Readiness {
@@ -68,6 +69,8 @@ export interface QueryApiDeps extends OperationsDeps {
   /** By source; sources without an entry are shown by their position alone. */
   freshness(signal?: AbortSignal): Promise<Readonly<Record<string, SourceCondition>>>;
   readonly failures: FailureDesk;
+  /** Absent: nothing is kept of questions. */
+  readonly queryLog?: QueryLog;
 }
 
 /** Adds a group of routes to the API. */

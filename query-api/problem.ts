@@ -1,24 +1,5 @@
-import Type from 'typebox';
 import { EventInvalid, FreshetError, InvalidRequest, type RequestFault } from '../runtime/errors.ts';
-
-/** RFC 9457 problem details, as every error reply of the API. */
-export const Problem = Type.Object(
-  {
-    type: Type.String({ description: '`urn:freshet:error:` and the code.' }),
-    title: Type.String(),
-    status: Type.Integer(),
-    code: Type.String({ description: 'Stable; branch on this.' }),
-    detail: Type.Optional(Type.String()),
-    errors: Type.Optional(
-      Type.Array(Type.Object({ pointer: Type.String({ description: 'RFC 6901' }), detail: Type.String() }), {
-        description: 'Everything that is wrong with the request.',
-      }),
-    ),
-    traceId: Type.Optional(Type.String()),
-  },
-  { description: 'RFC 9457 problem details' },
-);
-export type Problem = Type.Static<typeof Problem>;
+import type { Problem } from '../schemas/problem.ts';
 
 /**
  * What to tell of a failure: an abort says nothing by itself, the reason for which the caller's request was ended does. Undefined reasons and
@@ -28,8 +9,6 @@ export function toldOf(thrown: unknown, gone: AbortSignal): unknown {
   const isOurs = gone.aborted && gone.reason instanceof FreshetError;
   return isOurs && !(thrown instanceof FreshetError) ? gone.reason : thrown;
 }
-
-export const PROBLEM_TYPE = 'application/problem+json';
 
 const TITLES: Readonly<Record<number, string>> = {
   400: 'The request is not of the expected form',

@@ -1,7 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { FreshetError } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
-import { toldOf, toProblem, type Problem } from './problem.ts';
+import type { Problem } from '../schemas/problem.ts';
+import { toldOf, toProblem } from './problem.ts';
 
 /**
  * What to tell a caller of a failed request. Sets the status and the headers that go with it, and logs what an operator must know; the

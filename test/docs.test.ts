@@ -160,6 +160,13 @@ describe('commands', () => {
   });
 });
 
+test('every example of docs/QUERIES.md is a valid config', () => {
+  const source = 'sources: [{ name: a, kind: webhook, signature: { scheme: standard-webhooks, secret: whsec_x } }]';
+  const examples = [...read('docs/QUERIES.md').matchAll(/```yaml\n([\s\S]*?)```/g)].map((match) => match[1] ?? '');
+  expect(examples).toHaveLength(2);
+  for (const example of examples) expect(() => parseConfig(`${source}\n${example}`, {}, 'freshet.yaml')).not.toThrow();
+});
+
 test('every example of docs/GENERATION.md is a valid config', () => {
   const source = 'sources: [{ name: a, kind: webhook, signature: { scheme: standard-webhooks, secret: whsec_x } }]';
   const examples = [...read('docs/GENERATION.md').matchAll(/```yaml\n([\s\S]*?)```/g)].map((match) => match[1] ?? '');

@@ -34,7 +34,10 @@ function itemSections(key: string, items: Shape): readonly Section[] {
   const branches = items.anyOf ?? [items];
   const discriminator = discriminatorOf(branches) ?? 'kind';
   return branches.map((branch) => ({
-    heading: `\`${key}[]\` with \`${discriminator}: ${branch.properties?.[discriminator]?.const ?? ''}\``,
+    heading:
+      branches.length === 1
+        ? `\`${key}[]\``
+        : `\`${key}[]\` with \`${discriminator}: ${branch.properties?.[discriminator]?.const ?? ''}\``,
     keys: keysBelow(`${key}[]`, branch),
   }));
 }

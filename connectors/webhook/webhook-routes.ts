@@ -3,6 +3,7 @@ import Type from 'typebox';
 import type { Clock } from '../../runtime/clock.ts';
 import { MediaTypeUnsupported, NotFound, Overloaded, SignatureInvalid } from '../../runtime/errors.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
+import { Problem, PROBLEM_TYPE } from '../../schemas/problem.ts';
 import { WebhookBody } from '../../schemas/webhook-event.ts';
 import { readEvents } from './read-events.ts';
 import { verifyStandardWebhook } from './signature.ts';
@@ -10,6 +11,14 @@ import type { HookIntake } from './hook-intake.ts';
 
 const DEFAULT_MAX_BODY_BYTES = 5_242_880;
 const DEFAULT_TOLERANCE_MS = 300_000;
+
+/** Statuses that a delivery may be refused with. */
+const REFUSALS = Object.fromEntries(
+  [401, 413, 415, 422, 429, 503, 'default'].map((status) => [
+    status,
+    { description: 'A problem, with a code.', content: { [PROBLEM_TYPE]: { schema: Problem } } },
+  ]),
+);
 
 const Receipt = Type.Object({ accepted: Type.Integer({ minimum: 0 }), position: Type.String() });
 
@@ -48,11 +57,12 @@ function addHook(app: FastifyInstance, intake: HookIntake, clock: Clock, metrics
       // The body is a Buffer here, so the schema documents it and `readEvents` checks it.
       validatorCompiler: () => () => true,
       schema: {
+        operationId: `send-${source}`,
         summary: `Signed events of ${source}`,
         tags: ['webhooks'],
         security: [],
         body: WebhookBody,
-        response: { 200: Receipt, 202: Receipt },
+        response: { 200: Receipt, 202: Receipt, ...REFUSALS },
       } as object,
       onRequest: async (request, reply) => refuseEarly(request, reply, intake, maxBodyBytes),
       onResponse: async (_request, reply) => {

@@ -3,7 +3,8 @@ import type { FastifyReply } from 'fastify';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { AnswerEvent } from '../../schemas/answer.ts';
-import { toldOf, toProblem, type Problem } from '../problem.ts';
+import type { Problem } from '../../schemas/problem.ts';
+import { toldOf, toProblem } from '../problem.ts';
 
 /** A silent connection is cut by proxies after 30 to 60 s, ms. */
 const HEARTBEAT_MS = 15_000;

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from '../../runtime/logger.ts';
 import type { ChatError } from '../../schemas/chat.ts';
-import type { Problem } from '../problem.ts';
+import type { Problem } from '../../schemas/problem.ts';
 import { replyError } from '../reply-error.ts';
 
 /** Names by which clients of OpenAI's API know the kind of an error. */

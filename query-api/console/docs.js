@@ -9,6 +9,15 @@ const element = (name, className, text) => {
   return made;
 };
 
+/** The schema with what it refers to in the place of the references; the document has no cycle. */
+function resolved(schema, schemas) {
+  if (Array.isArray(schema)) return schema.map((part) => resolved(part, schemas));
+  if (schema === null || typeof schema !== 'object') return schema;
+  const name = /^#\/components\/schemas\/(\w+)$/.exec(schema.$ref)?.[1];
+  if (name) return resolved(schemas[name], schemas);
+  return Object.fromEntries(Object.entries(schema).map(([key, part]) => [key, resolved(part, schemas)]));
+}
+
 function schemaBlock(title, schema) {
   const details = element('details');
   details.append(element('summary', '', title), element('pre', '', JSON.stringify(schema, null, 2)));
@@ -27,16 +36,21 @@ function routeCard(path, method, operation) {
   if (body) card.append(schemaBlock('Body', body));
   const problems = [];
   for (const [status, response] of Object.entries(operation.responses ?? {})) {
-    const schema = Object.values(response.content ?? {})[0]?.schema;
-    if (Number(status) >= 400 && schema?.properties?.code) problems.push(status);
-    else if (schema) card.append(schemaBlock(`Reply ${status}`, schema));
+    for (const [type, { schema }] of Object.entries(response.content ?? {})) {
+      const isProblem = Number(status) >= 400 && (schema.properties?.code || schema.properties?.error);
+      if (isProblem) problems.push(status);
+      else if (status === 'default') continue;
+      else
+        card.append(schemaBlock(type === 'text/event-stream' ? 'Each event of a stream' : `Reply ${status}`, schema));
+    }
   }
   if (problems.length > 0) card.append(element('div', 'note', `Problems: ${problems.join(', ')}`));
   return card;
 }
 
 async function render() {
-  const { paths, tags } = await (await fetch('/openapi.json')).json();
+  const { paths: unresolved, tags, components } = await (await fetch('/openapi.json')).json();
+  const paths = resolved(unresolved, components.schemas);
   const routes = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
   );

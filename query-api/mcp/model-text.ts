@@ -1,7 +1,7 @@
 import type { AnswerResponse } from '../../schemas/answer.ts';
 import type { AsOf, SearchResponse } from '../../schemas/query.ts';
 import type { Explanation } from '../explain-document.ts';
-import type { Problem } from '../problem.ts';
+import type { Problem } from '../../schemas/problem.ts';
 import type { Freshness } from '../read-freshness.ts';
 
 /*

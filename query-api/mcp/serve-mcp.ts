@@ -82,14 +82,14 @@ function serverFor(incoming: McpRequest, deps: QueryApiDeps): McpServer {
 async function callTool(
   tool: Tool,
   input: unknown,
-  { principal, traceId, signals }: ToolCall,
+  { principal, traceId, unit, signals }: ToolCall,
   cancelled: AbortSignal,
   deps: QueryApiDeps,
 ): Promise<CallToolResult> {
   const gone = AbortSignal.any([signals.gone, cancelled]);
   const left = AbortSignal.any([signals.left, cancelled]);
   try {
-    const { content, text } = await tool.run(input, { principal, traceId, signals: { gone, left } }, deps);
+    const { content, text } = await tool.run(input, { principal, traceId, unit, signals: { gone, left } }, deps);
     return { content: [{ type: 'text', text }], structuredContent: { ...content } };
   } catch (thrown) {
     const error = toldOf(thrown, gone);

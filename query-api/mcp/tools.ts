@@ -1,23 +1,16 @@
 import Type, { type TObject } from 'typebox';
-import type { Principal } from '../../schemas/principal.ts';
 import { AnswerResponse } from '../../schemas/answer.ts';
 import { AnswerRequest, SearchRequest, SearchResponse } from '../../schemas/query.ts';
-import { answerQuestion } from '../answer/answer-question.ts';
-import { searchPassages } from '../answer/search-passages.ts';
-import type { RequestSignals } from '../answer/wait-for-position.ts';
 import { wholeAnswer } from '../answer/whole-answer.ts';
 import type { QueryApiDeps } from '../deps.ts';
 import { explainDocument, Explanation } from '../explain-document.ts';
 import { mayRead } from '../may-read.ts';
 import { Freshness, readFreshness } from '../read-freshness.ts';
+import { serveAnswer, serveSearch, type Asking } from '../serve-query.ts';
 import { answerText, explanationText, freshnessText, searchText } from './model-text.ts';
 
 /** Who calls, and what ends the call. */
-export interface ToolCall {
-  readonly principal: Principal;
-  readonly traceId: string;
-  readonly signals: RequestSignals;
-}
+export type ToolCall = Omit<Asking, 'route'>;
 
 /** What a tool gives: the JSON of the HTTP API, and the same for a model to read. */
 export interface ToolResult {
@@ -37,7 +30,7 @@ export interface Tool {
 }
 
 const NoInput = Type.Object({}, { additionalProperties: false });
-const Ask = Type.Omit(AnswerRequest, ['stream'], { additionalProperties: false });
+const Ask = Type.Omit(AnswerRequest, ['stream', 'history'], { additionalProperties: false });
 const Explain = Type.Object(
   { id: Type.String({ description: 'Id of a document or passage, as search results have it.' }) },
   { additionalProperties: false },
@@ -57,9 +50,8 @@ export const TOOLS: readonly Tool[] = [
       "Finds passages of the organisation's documents for a query, by words and by meaning, best first, with where they are from and when they changed. Use it to read sources yourself; use ask for a finished answer.",
     input: SearchRequest,
     output: SearchResponse,
-    run: async (input, { principal, traceId, signals }, deps) => {
-      const retrieveDeps = { ...deps, sources: deps.config.sources };
-      const content = await searchPassages(input as SearchRequest, principal, retrieveDeps, traceId, signals);
+    run: async (input, call, deps) => {
+      const content = await serveSearch(input as SearchRequest, { ...call, route: 'mcp' }, deps);
       return { content, text: searchText(content) };
     },
   },
@@ -70,9 +62,8 @@ export const TOOLS: readonly Tool[] = [
       "Answers one question from the organisation's documents, with a verified quotation for every citation, or says that it does not know. The question must stand alone: it knows nothing of your conversation.",
     input: Ask,
     output: AnswerResponse,
-    run: async (input, { principal, traceId, signals }, deps) => {
-      const answerDeps = { ...deps, sources: deps.config.sources };
-      const events = answerQuestion(input as Type.Static<typeof Ask>, principal, answerDeps, traceId, signals);
+    run: async (input, call, deps) => {
+      const events = serveAnswer(input as Type.Static<typeof Ask>, { ...call, route: 'mcp' }, deps);
       const content = await wholeAnswer(events);
       return { content, text: answerText(content) };
     },

@@ -1,12 +1,11 @@
 import {
   CHAT_MODEL,
   CHAT_MODEL_WITH_SOURCES,
-  type ChatChunk,
+  ChatChunk,
   ChatCompletion,
   ChatError,
   ChatRequest,
 } from '../../schemas/chat.ts';
-import { answerQuestion } from '../answer/answer-question.ts';
 import { streamEvents, type Wire } from '../answer/sse.ts';
 import { wholeAnswer } from '../answer/whole-answer.ts';
 import { chatErrors, toChatError } from '../chat/chat-error.ts';
@@ -14,6 +13,9 @@ import { chunksOf, toCompletion, type CompletionHead } from '../chat/completion.
 import { readConversation } from '../chat/read-conversation.ts';
 import { keepTitles } from '../chat/source-list.ts';
 import type { RouteGroup } from '../deps.ts';
+import { streamed } from '../openapi.ts';
+import { askingOf } from '../request-context.ts';
+import { serveAnswer } from '../serve-query.ts';
 
 /** As OpenAI streams. A failure is not followed by `[DONE]`: nothing is done. */
 const CHAT_WIRE: Wire<ChatChunk> = {
@@ -29,25 +31,25 @@ export const chatCompletionRoutes: RouteGroup = (app, deps) => {
     {
       errorHandler: chatErrors(deps),
       schema: {
+        operationId: 'completeChat',
         summary: 'Answers the last question of a conversation, as the chat API of OpenAI',
         description:
           'With stream: true the reply is text/event-stream of chat.completion.chunk objects, ended by [DONE]. What is not of OpenAI stands under `freshet`.',
         tags: ['chat'],
         body: ChatRequest,
         response: {
-          200: ChatCompletion,
-          ...Object.fromEntries([400, 401, 413, 415, 503].map((status) => [status, ChatError])),
+          200: streamed(ChatCompletion, ChatChunk),
+          ...Object.fromEntries([400, 401, 413, 415, 429, 503, 'default'].map((status) => [status, ChatError])),
         },
       },
     },
     async (request, reply) => {
-      const { body, traceId, principal } = request;
+      const { body, traceId } = request;
       const question = readConversation(body);
       const titles = new Map<string, string>();
       const model = body.model === CHAT_MODEL_WITH_SOURCES ? CHAT_MODEL_WITH_SOURCES : CHAT_MODEL;
       const head: CompletionHead = { traceId, atMs: deps.clock.now(), question: question.question, model, titles };
-      const answerDeps = { ...deps, sources: deps.config.sources };
-      const events = keepTitles(answerQuestion(question, principal, answerDeps, traceId, request), titles);
+      const events = keepTitles(serveAnswer(question, askingOf(request, 'chat'), deps), titles);
       if (body.stream !== true) return toCompletion(await wholeAnswer(events), head);
       // The first chunk comes before the stream is opened, so that a refused request has the status of its error.
       const chunks = chunksOf(events, head, body.stream_options?.include_usage === true);

@@ -7,7 +7,7 @@ import type { RouteGroup } from '../deps.ts';
 import { mayRead } from '../may-read.ts';
 import { responses } from '../openapi.ts';
 
-const DocumentReply = Type.Object({
+export const DocumentReply = Type.Object({
   documentId: Type.String(),
   title: Type.String(),
   text: Type.String({ description: 'What spans point into, UTF-16 code units.' }),
@@ -28,7 +28,7 @@ const DocumentReply = Type.Object({
     }),
   ),
 });
-type DocumentReply = Type.Static<typeof DocumentReply>;
+export type DocumentReply = Type.Static<typeof DocumentReply>;
 
 const Params = Type.Object({
   id: Type.String({ description: 'The whole document id, percent-encoded once more.' }),
@@ -40,6 +40,7 @@ export const documentRoutes: RouteGroup = (app, deps) => {
     '/v1/documents/:id',
     {
       schema: {
+        operationId: 'readDocument',
         summary: 'One document as it is indexed',
         tags: ['questions'],
         params: Params,

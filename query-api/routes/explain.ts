@@ -14,6 +14,7 @@ export const explainRoutes: RouteGroup = (app, deps) => {
     '/v1/admin/explain/:id',
     {
       schema: {
+        operationId: 'explainDocument',
         summary: 'Why a document or passage is, or is not, searchable',
         tags: ['operations'],
         params: Params,

@@ -20,7 +20,7 @@ const Query = Type.Object(
 const Params = Type.Object({
   id: Type.String({ description: '`<topic>/<partition>/<offset>`, percent-encoded once more.' }),
 });
-const Failures = Type.Object({ failures: Type.Array(DeadLetter) });
+export const Failures = Type.Object({ failures: Type.Array(DeadLetter) });
 
 /** /v1/admin/failures: dead letters, for operators. */
 export const failureRoutes: RouteGroup = (app, { failures, config }) => {
@@ -28,6 +28,7 @@ export const failureRoutes: RouteGroup = (app, { failures, config }) => {
     '/v1/admin/failures',
     {
       schema: {
+        operationId: 'listFailures',
         summary: 'Dead letters, newest first',
         tags: ['operations'],
         querystring: Query,
@@ -49,6 +50,7 @@ export const failureRoutes: RouteGroup = (app, { failures, config }) => {
       method,
       url: `/v1/admin/failures/:id${path}`,
       schema: {
+        operationId: `${act}Failure`,
         summary,
         tags: ['operations'],
         params: Params,

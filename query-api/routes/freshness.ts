@@ -9,6 +9,7 @@ export const freshnessRoutes: RouteGroup = (app, deps) => {
     '/v1/freshness',
     {
       schema: {
+        operationId: 'freshness',
         summary: 'How far the index is, by source',
         tags: ['freshness'],
         response: responses(Freshness, 401, 503),

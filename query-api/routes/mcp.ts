@@ -4,7 +4,8 @@ import type { ResolvedConfig } from '../../runtime/config/config.ts';
 import { Forbidden } from '../../runtime/errors.ts';
 import type { RouteGroup } from '../deps.ts';
 import { isLoopback } from '../identity.ts';
-import type { Problem } from '../problem.ts';
+import type { Problem } from '../../schemas/problem.ts';
+import { askingOf } from '../request-context.ts';
 import { replyError } from '../reply-error.ts';
 
 const Message = Type.Unknown({ description: 'A message of JSON-RPC 2.0, as the Model Context Protocol has it.' });
@@ -12,7 +13,7 @@ const Message = Type.Unknown({ description: 'A message of JSON-RPC 2.0, as the M
 const REPLIES: Readonly<Record<number, TSchema>> = {
   200: Message,
   202: Type.Null({ description: 'A notification was taken.' }),
-  ...Object.fromEntries([400, 401, 403, 413, 415].map((status) => [status, Message])),
+  ...Object.fromEntries([400, 401, 403, 413, 415, 'default'].map((status) => [status, Message])),
 };
 
 /**
@@ -29,6 +30,7 @@ export const mcpRoutes: RouteGroup = (app, deps) => {
       },
       preHandler: async (request) => requireOwnOrigin(request, deps.config),
       schema: {
+        operationId: 'callMcp',
         summary: 'Search, ask, freshness and explain as tools of the Model Context Protocol',
         tags: ['agents'],
         body: Message,
@@ -38,8 +40,8 @@ export const mcpRoutes: RouteGroup = (app, deps) => {
     async (request, reply) => {
       // Its package takes 0.3 s to load, and most processes are never asked for it.
       const { serveMcp } = await import('../mcp/serve-mcp.ts');
-      const { principal, traceId, headers, body, gone, left } = request;
-      const response = await serveMcp({ principal, traceId, headers, message: body, signals: { gone, left } }, deps);
+      const { headers, body } = request;
+      const response = await serveMcp({ ...askingOf(request, 'mcp'), headers, message: body }, deps);
       const text = await response.text();
       return reply.code(response.status).headers(Object.fromEntries(response.headers)).send(Buffer.from(text));
     },

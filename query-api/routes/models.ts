@@ -18,9 +18,10 @@ export const modelRoutes: RouteGroup = (app, deps) => {
     {
       errorHandler,
       schema: {
+        operationId: 'listModels',
         summary: 'The models that answer, as the API of OpenAI lists it',
         tags: ['chat'],
-        response: { 200: ChatModelList, 401: ChatError },
+        response: { 200: ChatModelList, 401: ChatError, default: ChatError },
       },
     },
     async (): Promise<ChatModelList> => ({ object: 'list', data: models }),
@@ -30,10 +31,11 @@ export const modelRoutes: RouteGroup = (app, deps) => {
     {
       errorHandler,
       schema: {
+        operationId: 'readModel',
         summary: 'One model, as the API of OpenAI shows it',
         tags: ['chat'],
         params: Params,
-        response: { 200: ChatModel, 401: ChatError, 404: ChatError },
+        response: { 200: ChatModel, 401: ChatError, 404: ChatError, default: ChatError },
       },
     },
     async (request): Promise<ChatModel> => {

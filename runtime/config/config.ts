@@ -9,8 +9,10 @@ import {
 } from './cluster-config.ts';
 import { EmbedderConfig } from './embedder-config.ts';
 import { closed, integer, secret, secretUrl, text } from './fields.ts';
+import { ExperimentConfig } from './experiments-config.ts';
 import { GeneratorConfig, type GeneratorServerConfig } from './generator-config.ts';
 import { PipelineConfig } from './pipeline-config.ts';
+import { QueryLogConfig, type FilledQueryLog } from './query-log-config.ts';
 import { RerankerConfig, type FilledReranker } from './reranker-config.ts';
 
 /*
@@ -243,6 +245,12 @@ export const Config = Type.Object(
     embedder: Type.Optional(EmbedderConfig),
     reranker: Type.Optional(RerankerConfig),
     generator: Type.Optional(GeneratorConfig),
+    queryLog: Type.Optional(QueryLogConfig),
+    experiments: Type.Optional(
+      Type.Array(ExperimentConfig, {
+        description: 'Settings that are compared: each caller gets one arm, always the same.',
+      }),
+    ),
   },
   closed,
 );
@@ -324,4 +332,7 @@ export type ResolvedConfig = {
   readonly embedder: FilledEmbedder;
   readonly reranker: FilledReranker;
   readonly generator: FilledGenerator;
+  readonly queryLog: FilledQueryLog;
+  /** Absent: there are none. */
+  readonly experiments?: readonly ExperimentConfig[];
 };

@@ -1,5 +1,6 @@
 import { checkEmbedder, checkProfile, checkReranker } from './cluster-checks.ts';
 import type { ConfigFile, TableConfig } from './config.ts';
+import { checkExperiments } from './experiment-checks.ts';
 import { checkGenerator } from './generator-checks.ts';
 import { parseUrl, type CrossFault, type PartialConfig } from './cross-fault.ts';
 
@@ -13,6 +14,7 @@ export function crossCheck(config: PartialConfig): readonly CrossFault[] {
     ...checkEmbedder(config),
     ...checkReranker(config),
     ...checkGenerator(config),
+    ...checkExperiments(config),
     ...checkAuth(config),
     ...checkSources(config),
     ...checkPipeline(config),

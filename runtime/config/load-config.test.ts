@@ -94,6 +94,7 @@ describe('a good config', () => {
         hedgeAfterMs: 0,
       },
       reranker: { kind: 'none', use: 'always', threads: 1, maxConcurrency: 16 },
+      queryLog: { mode: 'metadata', maxFileBytes: 16_777_216, retentionDays: 30 },
       generator: {
         kind: 'extractive',
         judge: 'onnx',

@@ -43,6 +43,7 @@ const UNITS: readonly (readonly [suffix: string, unit: string])[] = [
   ['Tokens', 'tokens'],
   ['Records', 'records'],
   ['Rows', 'rows'],
+  ['Days', 'days'],
 ];
 
 /** The unit of a number, which its key ends with. */

@@ -7,6 +7,7 @@ import { extractiveGenerator } from '../../ports/generator/extractive-generator.
 import type { Generator } from '../../ports/generator/generator.ts';
 import { buildServer } from '../../query-api/server.ts';
 import type { Reranking } from '../../query-api/answer/rerank.ts';
+import type { QueryLog } from '../../query-api/query-log/query-log.ts';
 import type { FailureDesk, QueryApiDeps } from '../../query-api/deps.ts';
 import { systemClock, type Clock } from '../../runtime/clock.ts';
 import type { ResolvedConfig } from '../../runtime/config/config.ts';
@@ -68,6 +69,7 @@ export const QUERY_CONFIG: ResolvedConfig = {
     fallbacks: [],
     lastResort: 'extractive',
   },
+  queryLog: { mode: 'off', maxFileBytes: 1_000_000, retentionDays: 1 },
 };
 
 export interface QueryBenchOptions {
@@ -79,6 +81,7 @@ export interface QueryBenchOptions {
   readonly logger?: Logger;
   readonly failures?: FailureDesk;
   readonly ready?: QueryApiDeps['ready'];
+  readonly queryLog?: QueryLog;
   readonly plugins?: readonly FastifyPluginAsync[];
 }
 
@@ -124,6 +127,7 @@ export function queryBench(options: QueryBenchOptions = {}): QueryBench {
     generator: options.generator ?? extractiveGenerator(),
     config: { ...QUERY_CONFIG, ...options.config },
     metrics,
+    ...(options.queryLog && { queryLog: options.queryLog }),
     ...(options.reranking && { reranking: options.reranking }),
     logger: options.logger ?? silentLogger,
     clock,
