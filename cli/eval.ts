@@ -2,8 +2,11 @@ import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ANSWER_SETS, runAnswersSuite } from '../eval/answers/answers-suite.ts';
+import { CHUNKING_SETS, runChunkingSuite } from '../eval/chunking/chunking-suite.ts';
 import { answersPage } from '../eval/report/answers-page.ts';
 import { answersText } from '../eval/report/answers-table.ts';
+import { chunkingPage } from '../eval/report/chunking-page.ts';
+import { chunkingText } from '../eval/report/chunking-table.ts';
 import { htmlReport } from '../eval/report/html-report.ts';
 import { differenceTable, textTable } from '../eval/report/text-table.ts';
 import {
@@ -20,7 +23,7 @@ import type { ExitCode, Flags, VerbContext } from './verb.ts';
 
 const DEFAULT_DATA = '../shared/data/eval';
 const OUT_FOLDER = '.freshet/eval';
-const SUITES: readonly string[] = ['retrieval', 'answers', 'golden'];
+const SUITES: readonly string[] = ['retrieval', 'answers', 'chunking', 'golden'];
 /** Parameters of a webhook source that no one sends to: a config needs a source. */
 const UNUSED_SOURCE = {
   name: 'eval',
@@ -29,7 +32,7 @@ const UNUSED_SOURCE = {
 };
 
 /**
- * Measures how well relevant documents are found, or how far answers can be trusted; prints the table and, but for our own questions, writes it as a page and, beside
+ * Measures how well relevant documents are found, how well passages are cut, or how far answers can be trusted; prints the table and, but for our own questions, writes it as a page and, beside
  * it, as JSON. Every run adds a line to the suite's history.
  */
 export async function evaluate(context: VerbContext): Promise<ExitCode> {
@@ -37,8 +40,9 @@ export async function evaluate(context: VerbContext): Promise<ExitCode> {
   const suite = textOf(flags, 'suite') ?? 'retrieval';
   if (!SUITES.includes(suite)) throw new InvalidUsage(`there is no suite ${suite}; there are: ${SUITES.join(', ')}`);
   if (suite === 'golden') return evaluateGolden(context, configOf(flags), cacheFolder(context.env));
-  if (suite === 'answers' && textOf(flags, 'against') !== undefined)
+  if (suite !== 'retrieval' && textOf(flags, 'against') !== undefined)
     throw new InvalidUsage('--against compares runs of the suite retrieval only');
+  if (suite === 'chunking') return evaluateChunking(context);
   return suite === 'answers' ? evaluateAnswers(context) : evaluateRetrieval(context);
 }
 
@@ -60,6 +64,15 @@ async function evaluateAnswers(context: VerbContext): Promise<ExitCode> {
   const report = await runAnswersSuite(suiteOptions(context, ANSWER_SETS), context.signal);
   const page = await keep('answers', report, answersPage(report), context);
   context.output.result(report, () => [...answersText(report), '', `The page is ${page}.`]);
+  return 0;
+}
+
+async function evaluateChunking(context: VerbContext): Promise<ExitCode> {
+  if (textOf(context.flags, 'reranker') !== undefined)
+    throw new InvalidUsage('the suite chunking measures without a reranker; leave --reranker out');
+  const report = await runChunkingSuite(suiteOptions(context, CHUNKING_SETS), context.signal);
+  const page = await keep('chunking', report, chunkingPage(report), context);
+  context.output.result(report, () => [...chunkingText(report), `The page is ${page}.`]);
   return 0;
 }
 

@@ -118,7 +118,7 @@ export const verbs: readonly Verb[] = [
   {
     name: 'eval',
     summary: 'measures how well documents are found and how far answers can be trusted',
-    usage: 'eval [--suite retrieval|answers|golden] [--data ../shared/data/eval] [--sets adi,scifact]',
+    usage: 'eval [--suite retrieval|answers|chunking|golden] [--data ../shared/data/eval] [--sets adi,scifact]',
     flags: {
       suite: { type: 'string' },
       data: { type: 'string' },
@@ -132,7 +132,7 @@ export const verbs: readonly Verb[] = [
       candidates: { type: 'string' },
     },
     flagHelp: {
-      suite: 'what is measured: retrieval (default), answers, or golden: our own questions about the demo',
+      suite: 'what is measured: retrieval (default), answers, chunking, or golden: our own questions about the demo',
       data: 'folder of the sets (default ../shared/data/eval); a set that is not there is passed over',
       sets: 'folders below it, separated by commas (default: all that are known)',
       out: 'file of the page (default .freshet/eval/<suite>.html); the figures lie beside it as JSON, with those of earlier runs',

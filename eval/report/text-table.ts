@@ -71,7 +71,8 @@ export function differenceTable(earlier: RetrievalReport, report: RetrievalRepor
   return aligned([['set', 'leg', 'change', '95 %', 'p'], ...rows]);
 }
 
-function signed(value: number): string {
+/** A difference with its sign. */
+export function signed(value: number): string {
   return `${value < 0 ? '' : '+'}${fixed(value)}`;
 }
 
