@@ -29,7 +29,7 @@ it('no passage is too long, and none of the text is lost', () => {
         spans.flatMap(({ start, end }) => Array.from({ length: end - start }, (_, i) => start + i)),
       );
       expect(Math.max(0, ...spans.map(({ start, end }) => end - start))).toBeLessThanOrEqual(chunkSize);
-      expect([...text].every((char, i) => char.trim() === '' || covered.has(i))).toBe(true);
+      expect(Array.from(text).every((char, i) => char.trim() === '' || covered.has(i))).toBe(true);
     }),
   );
 });
