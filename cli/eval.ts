@@ -1,11 +1,14 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { ANSWER_SETS, runAnswersSuite } from '../eval/answers/answers-suite.ts';
+import { CHUNKING_SETS, runChunkingSuite } from '../eval/chunking/chunking-suite.ts';
 import { answersPage } from '../eval/report/answers-page.ts';
 import { answersText } from '../eval/report/answers-table.ts';
+import { chunkingPage } from '../eval/report/chunking-page.ts';
+import { chunkingText } from '../eval/report/chunking-table.ts';
 import { htmlReport } from '../eval/report/html-report.ts';
 import { textTable } from '../eval/report/text-table.ts';
-import { answersSets, retrievalSets } from '../eval/results/measured-sets.ts';
+import { answersSets, chunkingSets, retrievalSets } from '../eval/results/measured-sets.ts';
 import { RETRIEVAL_SETS, runRetrievalSuite, type RetrievalSuiteOptions } from '../eval/retrieval/retrieval-suite.ts';
 import { parseConfig } from '../runtime/config/load-config.ts';
 import type { Environment } from '../runtime/config/environment-references.ts';
@@ -20,7 +23,7 @@ import { keepRun } from './eval-keep.ts';
 import type { ExitCode, Flags, VerbContext } from './verb.ts';
 
 const DEFAULT_DATA = '../shared/data/eval';
-const SUITES: readonly string[] = ['retrieval', 'answers', 'golden', 'judges'];
+const SUITES: readonly string[] = ['retrieval', 'answers', 'chunking', 'golden', 'judges'];
 /** Parameters of a webhook source that no one sends to: a config needs a source. */
 const UNUSED_SOURCE = {
   name: 'eval',
@@ -29,8 +32,8 @@ const UNUSED_SOURCE = {
 };
 
 /**
- * Measures how well relevant documents are found, or how far answers can be trusted; prints the table and writes it as a page and, beside
- * it, as JSON. Every run is kept, query by query, for `eval compare` and `eval history`.
+ * Measures how well relevant documents are found, how well passages are cut, or how far answers can be trusted; prints the table and writes
+ * it as a page and, beside it, as JSON. Every run is kept, query by query, for `eval compare` and `eval history`.
  */
 export async function evaluate(context: VerbContext): Promise<ExitCode> {
   const { words } = context;
@@ -58,6 +61,7 @@ async function evaluateSuite(context: VerbContext): Promise<ExitCode> {
   if (!SUITES.includes(suite)) throw new InvalidUsage(`there is no suite ${suite}; there are: ${SUITES.join(', ')}`);
   if (suite === 'golden') return evaluateGolden(context, configOf(flags), cacheFolder(context.env));
   if (suite === 'judges') return evaluateJudges(context, suiteOptions(context, []));
+  if (suite === 'chunking') return evaluateChunking(context);
   return suite === 'answers' ? evaluateAnswers(context) : evaluateRetrieval(context);
 }
 
@@ -87,6 +91,18 @@ function evaluateGate(context: VerbContext): Promise<ExitCode> {
   const settings = { retrieval: configOf(flags), golden: configOf(flags, { kind: 'hash' }) };
   const options = { ...suiteOptions(context, []), vectorFile: ':memory:' };
   return evalGate(context, options, settings);
+}
+
+async function evaluateChunking(context: VerbContext): Promise<ExitCode> {
+  if (textOf(context.flags, 'reranker') !== undefined)
+    throw new InvalidUsage('the suite chunking measures without a reranker; leave --reranker out');
+  const earlier = await earlierRun(context.flags);
+  const options = suiteOptions(context, CHUNKING_SETS);
+  const report = await runChunkingSuite(options, context.signal);
+  const parts = { suite: 'chunking', model: report.model, config: options.config, html: chunkingPage(report) };
+  const kept = await keepRun({ ...parts, report, sets: chunkingSets(report) }, context);
+  context.output.result(report, () => [...chunkingText(report), ...footer(kept, earlier)]);
+  return 0;
 }
 
 function suiteOptions({ flags, env, clock, output }: VerbContext, sets: readonly string[]): RetrievalSuiteOptions {

@@ -119,7 +119,7 @@ export const verbs: readonly Verb[] = [
     name: 'eval',
     summary: 'measures how well documents are found and how far answers can be trusted',
     usage:
-      'eval [--suite retrieval|answers|golden|judges] [--data ../shared/data/eval] [--sets adi,scifact] | compare <run A> <run B> | history [--suite retrieval] | gate [--update] | freshness [--rounds 20] | leaks',
+      'eval [--suite retrieval|answers|chunking|golden|judges] [--data ../shared/data/eval] [--sets adi,scifact] | compare <run A> <run B> | history [--suite retrieval] | gate [--update] | freshness [--rounds 20] | leaks',
     flags: {
       suite: { type: 'string' },
       data: { type: 'string' },
@@ -141,7 +141,7 @@ export const verbs: readonly Verb[] = [
     },
     flagHelp: {
       suite:
-        'what is measured: retrieval (default), answers, golden: our own questions about the demo, or judges: how judges go with people',
+        'what is measured: retrieval (default), answers, chunking, golden: our own questions about the demo, or judges: how judges go with people',
       data: 'folder of the sets (default ../shared/data/eval); a set that is not there is passed over',
       sets: 'folders below it, separated by commas (default: all that are known)',
       out: 'file of the page (default .freshet/eval/<suite>.html); the report lies beside it as JSON',

@@ -1,4 +1,5 @@
 import type { AnswersReport } from '../answers/answers-suite.ts';
+import type { ChunkingReport } from '../chunking/chunking-suite.ts';
 import type { GoldenReport } from '../golden/golden-suite.ts';
 import { GOLDEN_KINDS } from '../golden/read-golden.ts';
 import type { RetrievalReport } from '../retrieval/retrieval-suite.ts';
@@ -40,6 +41,24 @@ export function answersSets({ refusal, support, product }: AnswersReport): reado
       },
     ]),
   ];
+}
+
+/** Token recall of the product's chunker, which comes first, question by question at every budget. */
+export function chunkingSets({ sets }: Pick<ChunkingReport, 'sets'>): readonly MeasuredSet[] {
+  return sets.flatMap(({ set, chunkers: [own] }) => {
+    const questions = own?.budgets[0]?.recallByQuestion ?? [];
+    if (!own || questions.length === 0) return [];
+    return [
+      {
+        set,
+        queries: questions.map((_, index) => String(index)),
+        metrics: own.budgets.map(({ budgetTokens, recallByQuestion }) => ({
+          metric: `recall at ${budgetTokens} tokens`,
+          values: recallByQuestion,
+        })),
+      },
+    ];
+  });
 }
 
 /**

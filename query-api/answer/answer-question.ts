@@ -41,7 +41,12 @@ export async function* answerQuestion(
   signals: RequestSignals,
 ): AsyncIterable<AnswerEvent> {
   const { question, stream: _stream, ...shared } = request;
-  const retrieval = await retrieve({ ...shared, query: question }, principal, deps, signals);
+  const retrieval = await retrieve(
+    { ...shared, query: question },
+    principal,
+    { ...deps, withoutCopies: true },
+    signals,
+  );
   const { hits, asOf } = retrieval;
   yield { event: 'retrieval', data: { results: hits.map(toSearchResult), asOf, traceId } };
 

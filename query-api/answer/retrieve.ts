@@ -9,6 +9,7 @@ import type { Metrics } from '../../runtime/metrics.ts';
 import type { Principal } from '../../schemas/principal.ts';
 import type { AsOf, SearchRequest } from '../../schemas/query.ts';
 import { classifyQuery, LEG_WEIGHTS } from './classify-query.ts';
+import { collapseCopies } from './collapse-copies.ts';
 import { embedQuery, EMBED_DEADLINE_MS } from './embed-query.ts';
 import { rerank, type Reranking } from './rerank.ts';
 import { stepTimer, type Timings } from './step-timer.ts';
@@ -18,6 +19,8 @@ const DEFAULT_K = 8;
 /** Hits that each leg gives: what one leg ranks first, the other one often ranks late, and its score there counts. */
 const MIN_DEPTH = REFERENCE_RANK;
 const DEPTH_PER_K = 4;
+/** Hits that are read for each passage that is wanted where copies are left out: a text may be there as often. */
+const COPIES = 4;
 
 export interface RetrieveDeps {
   readonly store: DocumentStore;
@@ -29,6 +32,8 @@ export interface RetrieveDeps {
   readonly embedDeadlineMs?: number;
   /** Absent: there is no reranker. */
   readonly reranking?: Reranking;
+  /** Of passages with the same text only the best is found, as a prompt wants it. */
+  readonly withoutCopies?: boolean;
 }
 
 export interface Retrieval {
@@ -70,17 +75,19 @@ export async function retrieve(
   const depth = Math.max(MIN_DEPTH, DEPTH_PER_K * k);
   const wantsRerank = request.rerank ?? deps.reranking?.use === 'always';
   const reranking = wantsRerank ? deps.reranking : undefined;
-  const found = await timer.time('search', () =>
+  const count = Math.max(k, reranking?.candidates ?? 0);
+  const best = await timer.time('search', () =>
     store.best(
       {
         scope: { principal, filter: request.filter ?? {} },
         ...(mode !== 'dense' && { lexical: { text: request.query, depth } }),
         ...(vector && { dense: { vector, depth } }),
       },
-      { weights: LEG_WEIGHTS[classifyQuery(request.query)], count: Math.max(k, reranking?.candidates ?? 0) },
+      { weights: LEG_WEIGHTS[classifyQuery(request.query)], count: deps.withoutCopies ? COPIES * count : count },
       signals.left,
     ),
   );
+  const found = deps.withoutCopies ? collapseCopies(best).slice(0, count) : best;
   const ordered =
     reranking && (await timer.time('rerank', () => rerank(request.query, found, reranking, deps, signals)));
   const isDegraded = mode === 'hybrid' && !vector;
