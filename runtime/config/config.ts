@@ -1,5 +1,6 @@
 import Type from 'typebox';
 import { BodyFormat } from '../../schemas/document.ts';
+import { CacheConfig, type FilledCache } from './cache-config.ts';
 import {
   ConnectConfig,
   ElasticsearchConfig,
@@ -243,6 +244,7 @@ export const Config = Type.Object(
     embedder: Type.Optional(EmbedderConfig),
     reranker: Type.Optional(RerankerConfig),
     generator: Type.Optional(GeneratorConfig),
+    cache: Type.Optional(CacheConfig),
   },
   closed,
 );
@@ -324,4 +326,5 @@ export type ResolvedConfig = {
   readonly embedder: FilledEmbedder;
   readonly reranker: FilledReranker;
   readonly generator: FilledGenerator;
+  readonly cache: FilledCache;
 };
