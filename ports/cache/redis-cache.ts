@@ -174,10 +174,13 @@ class RedisCache implements Cache {
   /** Removes what has a tag, then its keys from the sets: an entry that comes in between keeps its place there. */
   async #unlinkTagged(tags: readonly string[]): Promise<true> {
     const found = this.#client.pipeline();
-    for (const tag of tags) found.zrange(this.#tagKey(tag), 0, -1);
+    for (const tag of tags) found.zrange(this.#tagKey(tag), '0', '-1');
     const removal = this.#client.pipeline();
     for (const [n, [error, keys]] of ((await found.exec()) ?? []).entries()) {
-      if (error) throw error;
+      if (error) {
+        removal.unlink(this.#tagKey(tags[n] ?? '')); // somebody else's, of another type; any other fault meets this command, too
+        continue;
+      }
       const members = keys as string[];
       for (const some of inParts(members, () => 0)) removal.unlink(...some).zrem(this.#tagKey(tags[n] ?? ''), ...some);
     }

@@ -56,3 +56,5 @@ test('an entry of another length is a miss, and a failure is not remembered', as
   await expect(failing.embed(['x'], 'query')).rejects.toThrow('away');
   await expect(failing.embed(['x'], 'query')).rejects.toThrow('away');
 });
+
+embedderConformance('remembering queries', async () => rememberQueries(hashEmbedder(), aCache(), createMetrics()));

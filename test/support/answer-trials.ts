@@ -127,7 +127,7 @@ export async function runAnswerTrials(
     if (kind === 'revoke') fact.acl = pick(ACLS);
     if (kind === 'delete' || live.length > 40) fact.live = false;
     facts.set(fact.id, fact);
-    await store.write([fact.live ? replacement(fact, kind === 'better') : removal(fact)]);
+    await store.write([fact.live ? replacement(fact) : removal(fact)]);
     await store.searchable();
     if (before === '') return;
     const all = [...keys];
