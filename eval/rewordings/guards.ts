@@ -10,11 +10,14 @@ export interface Guard {
 const NEGATIONS = /\b(?:not|no|never|none|nobody|nothing|neither|nor|without|except|cannot|\w+n['’]t)\b/giu;
 /** Words that turn a question round when they are exchanged. */
 const TURNS =
-  /\b(?:first|last|next|previous|most|least|more|less|fewer|before|after|prior|largest|smallest|biggest|highest|lowest|best|worst|oldest|youngest|newest|longest|shortest|maximum|minimum|max|min|won|win|lost|lose|beat|defeat|start|end|begin|open|close|north|south|east|west|above|below|over|under|men's|women's|male|female|all|any|only|every|enable|disable|add|remove|create|delete|increase|decrease)\b/giu;
+  /\b(?:first|last|next|previous|most|least|more|less|fewer|before|after|prior|largest|smallest|biggest|highest|lowest|best|worst|oldest|youngest|newest|longest|shortest|maximum|minimum|max|min|won|win|lost|lose|beat|defeat|start|end|begin|open|close|north|south|east|west|above|below|over|under|men's|women's|male|female|all|any|only|every|one|another|other|else|enable|disable|add|remove|create|delete|increase|decrease)\b/giu;
 const ASKING = /\b(?:who|whom|whose|when|where|why|which|what|how many|how much|how long|how old|how often|how)\b/giu;
 
 function wordsOf(question: string, pattern: RegExp): string {
-  return [...new Set([...question.matchAll(pattern)].map(([word]) => word.toLowerCase()))].toSorted().join(' ');
+  return [...question.matchAll(pattern)]
+    .map(([word]) => word.toLowerCase())
+    .toSorted()
+    .join(' ');
 }
 
 /** Numbers, what is quoted, identifiers, negations: a few characters that change everything and that a vector hardly sees. */
@@ -56,5 +59,15 @@ const worded: Guard = {
     ].join('|'),
 };
 
+/** Phrases around a question that ask for nothing. English only. */
+const POLITE =
+  /^(?:(?:hi|hello|hey|please|thanks|quick question|(?:can|could|would) you (?:please )?(?:tell me|explain)|(?:please )?tell me|i(?:'d| would) like to know|do you know)[\s,:]*)+|[\s.!?]*(?:please|thanks|thank you)?[\s.!?]*$/giu;
+
+/** Every word, in order, but for phrases that ask for nothing: no vector is needed to see that this is the same question. */
+const polite: Guard = {
+  name: 'the same words without polite phrases',
+  of: (question) => question.replace(POLITE, '').toLowerCase().replace(/\s+/g, ' ').trim(),
+};
+
 /** From none to the strictest. */
-export const GUARDS: readonly Guard[] = [{ name: 'none', of: () => '' }, exact, named, worded];
+export const GUARDS: readonly Guard[] = [{ name: 'none', of: () => '' }, exact, named, worded, polite];
