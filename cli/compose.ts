@@ -8,7 +8,9 @@ import type { Cache } from '../ports/cache/cache.ts';
 import type { DocumentStore } from '../ports/document-store/document-store.ts';
 import type { Embedder } from '../ports/embedder/embedder.ts';
 import type { Log } from '../ports/log/log.ts';
+import { forgettingStore } from '../ports/document-store/forgetting-store.ts';
 import {
+  openAnswerCache,
   openCache,
   openDocumentStore,
   openEmbedder,
@@ -29,6 +31,7 @@ import type { Logger } from '../runtime/logger.ts';
 import { collectProcessMetrics, createMetrics, type Metrics } from '../runtime/metrics.ts';
 import { Opened } from '../runtime/opened.ts';
 import { retry } from '../runtime/retry.ts';
+import { answersIn, queryEmbedder } from './compose/answers.ts';
 import { awaitCaughtUp, positionsNow } from './compose/caught-up.ts';
 import { conditions, readiness } from './compose/condition.ts';
 import { failureDesk } from './compose/failure-desk.ts';
@@ -77,6 +80,8 @@ interface Base {
   readonly opened: Opened;
   readonly log: EngineLog;
   readonly cache: Cache;
+  /** Where answers are kept; absent: nowhere. */
+  readonly answerCache: Cache | undefined;
   readonly deadLetters: DeadLetters;
   readonly sources: readonly SourceTopics[];
   readonly clock: Clock;
@@ -110,6 +115,8 @@ export async function startFreshet({
   const parts = { clock: systemClock, random: systemRandom, logger, metrics };
   const log = opened.use(await openLog(config, parts));
   const cache = opened.use(await openCache(config, parts));
+  const answerCache = await openAnswerCache(config, parts);
+  if (answerCache) opened.use(answerCache);
   const sources = config.sources.map(sourceTopics);
   const base: Base = {
     ...parts,
@@ -118,6 +125,7 @@ export async function startFreshet({
     opened,
     log,
     cache,
+    answerCache,
     sources,
     deadLetters: deadLettersIn({ ...parts, log }),
   };
@@ -172,7 +180,7 @@ function isRemote({ embedder: { kind } }: ResolvedConfig): boolean {
 }
 
 async function openIndex(base: Base, given: Embedder | undefined, signal: AbortSignal): Promise<Index> {
-  const { config, opened, roles, log, logger } = base;
+  const { config, opened, roles, log, logger, answerCache } = base;
   const embedder =
     given ?? opened.use(await patiently(base, 'open the embedder', () => openEmbedder(config, base, signal), signal));
   const open = () => openDocumentStore(config, embedder.model, CHUNKER_VERSION, base);
@@ -180,7 +188,7 @@ async function openIndex(base: Base, given: Embedder | undefined, signal: AbortS
   const group = indexGroupOf(embedder.model.fingerprint);
   if (roles.includes('index'))
     await patiently(base, 'look at the index', () => refillLostIndex(store, group, log, logger, signal), signal);
-  return { store, embedder, group };
+  return { store: answerCache ? forgettingStore(store, answerCache) : store, embedder, group };
 }
 
 /** Between two tries to reach an engine at the start, ms. */
@@ -292,6 +300,8 @@ async function listen(base: Base, index: Index | undefined, { condition, ...oper
           ...base,
           ...index,
           ...operations,
+          embedder: await queryEmbedder(index.embedder, base),
+          ...(await answersIn(base.answerCache, base)),
           generator: opened.use(await openGenerator(config, base)),
           ...(await openReranking(base)),
           freshness: condition,

@@ -124,13 +124,36 @@ async function elasticsearchConnection({ elasticsearch }: ClusterEngines): Promi
 
 /** The cache of vectors, by the config. */
 export async function openCache(config: ResolvedConfig, { clock, random, logger }: AdapterParts): Promise<Cache> {
-  if (!config.cluster) {
-    const { memoryCache } = await import('./cache/memory-cache.ts');
-    return memoryCache({ maxBytes: CACHE_BYTES, clock });
-  }
+  if (!config.cluster) return newMemoryCache(CACHE_BYTES, clock);
   const { openRedisCache } = await import('./cache/redis-cache.ts');
   const { url, prefix, timeoutMs } = config.cluster.redis;
   return openRedisCache({ url, prefix: `${prefix}/cache/`, timeoutMs, clock, random, logger });
+}
+
+/** The cache of answers, by the config; nothing where it is off. Apart from the other one, so that a backfill's vectors do not push answers out. */
+export async function openAnswerCache(
+  config: ResolvedConfig,
+  { clock, random, logger }: AdapterParts,
+): Promise<Cache | undefined> {
+  const { answers, answerMaxBytes: maxBytes, answerTtlMs: maxAgeMs } = config.cache;
+  if (answers === 'off') return undefined;
+  if (!config.cluster) return newMemoryCache(maxBytes, clock);
+  const { openRedisCache } = await import('./cache/redis-cache.ts');
+  const { url, prefix, timeoutMs } = config.cluster.redis;
+  return openRedisCache({ url, prefix: `${prefix}/answers/`, timeoutMs, maxAgeMs, clock, random, logger });
+}
+
+/** The cache of the vectors of queries, by the config; nothing where it is off. In this process whatever the profile: a look-up must cost less than a small model. */
+export async function openQueryVectorCache(
+  { cache }: ResolvedConfig,
+  { clock }: AdapterParts,
+): Promise<Cache | undefined> {
+  return cache.queryVectorMaxBytes === 0 ? undefined : newMemoryCache(cache.queryVectorMaxBytes, clock);
+}
+
+async function newMemoryCache(maxBytes: number, clock: Clock): Promise<Cache> {
+  const { memoryCache } = await import('./cache/memory-cache.ts');
+  return memoryCache({ maxBytes, clock });
 }
 
 /** The job scheduler, by the config. */

@@ -7,6 +7,7 @@ import type { ResolvedConfig } from '../runtime/config/config.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { DeadLetter } from '../schemas/dead-letter.ts';
+import type { AnswerCache } from './answer/cache/answer-cache.ts';
 import type { Reranking } from './answer/rerank.ts';
 import type { QueryLog } from './query-log/query-log.ts';
 
@@ -66,6 +67,8 @@ export interface QueryApiDeps extends OperationsDeps {
   readonly generator: Generator;
   /** Absent: results keep the order of both legs. */
   readonly reranking?: Reranking;
+  /** Absent: every answer is written. */
+  readonly answers?: AnswerCache;
   /** By source; sources without an entry are shown by their position alone. */
   freshness(signal?: AbortSignal): Promise<Readonly<Record<string, SourceCondition>>>;
   readonly failures: FailureDesk;

@@ -131,6 +131,11 @@ function queryMetrics({ counter, gauge, histogram }: Makers) {
       ['outcome'],
     ),
     cacheRequests: counter('freshet_cache_requests_total', 'Cache look-ups, by hit or miss.', ['cache', 'result']),
+    cacheAudits: counter(
+      'freshet_cache_audit_total',
+      'Answers of the cache that were written anew to compare, by result (agrees, differs, refused, moved; stale must never be).',
+      ['result'],
+    ),
     generateTokens: counter(
       'freshet_generate_tokens_total',
       'Tokens that language models were given and have written, by kind (prompt, completion).',

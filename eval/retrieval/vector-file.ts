@@ -26,6 +26,7 @@ export function openVectorFile(path: string): Cache {
       db.transaction(() => {
         for (const key of keys) remove.run(key);
       }),
+    deleteTagged: async () => undefined, // vectors have no tags
     [Symbol.asyncDispose]: async () => db.close(),
   };
 }

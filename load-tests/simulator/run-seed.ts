@@ -267,6 +267,7 @@ function mapCache(): Cache {
       for (const key of keys) entries.delete(key);
       return Promise.resolve();
     },
+    deleteTagged: () => Promise.resolve(), // vectors have no tags
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }

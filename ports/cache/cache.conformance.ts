@@ -118,6 +118,41 @@ export function cacheConformance(name: string, open: () => Promise<OpenedCache>)
       expect(await cache.get(['a'])).toEqual([bytes('before')]);
     });
 
+    it('removes by tag what was made from it, and nothing else', async () => {
+      const { cache } = await fresh();
+      await cache.set([
+        { key: 'both', value: bytes('1'), tags: ['x', 'y'] },
+        { key: 'one', value: bytes('2'), tags: ['y'] },
+        { key: 'other', value: bytes('3'), tags: ['X', 'x '] },
+        { key: 'x', value: bytes('4') },
+      ]);
+      await cache.deleteTagged(['x', 'unknown']);
+      expect(await cache.get(['both', 'one', 'other', 'x'])).toEqual([undefined, bytes('2'), bytes('3'), bytes('4')]);
+      await cache.deleteTagged(['y']);
+      expect(await cache.get(['one', 'other'])).toEqual([undefined, bytes('3')]);
+    });
+
+    it('removes by the tags of the latest value; one that was removed by tag may come back', async () => {
+      const { cache } = await fresh();
+      await cache.set([{ key: 'a', value: bytes('1'), tags: ['new'] }]);
+      await cache.deleteTagged(['new']);
+      await cache.set([{ key: 'a', value: bytes('2'), tags: ['new', 'newer'] }]);
+      expect(await cache.get(['a'])).toEqual([bytes('2')]);
+      await cache.deleteTagged(['newer']);
+      expect(await cache.get(['a'])).toEqual([undefined]);
+    });
+
+    it('removes by tag more entries than fit into one round trip', async () => {
+      const { cache } = await fresh();
+      const keys = Array.from({ length: 60 }, (_, i) => `key ${i}`); // the smallest cache there is holds no more for certain
+      await cache.set(keys.map((key) => ({ key, value: bytes(key), tags: ['all', key] })));
+      await cache.deleteTagged(['key 7', ...Array.from({ length: 1_100 }, (_, i) => `nothing ${i}`)]);
+      const found = await cache.get(keys);
+      expect(found.map((value) => value === undefined)).toEqual(keys.map((key) => key === 'key 7'));
+      await cache.deleteTagged(['all']);
+      expect(await cache.get(keys)).toEqual(keys.map(() => undefined));
+    });
+
     it('takes an entry that is larger than the cache as a miss', async () => {
       const { cache, maxBytes } = await fresh();
       await cache.set([

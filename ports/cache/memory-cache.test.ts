@@ -25,4 +25,16 @@ describe('memoryCache', () => {
     await cache.set([{ key: 'a', value: new Uint8Array(1_000_000).subarray(0, 10) }]);
     expect((await cache.get(['a']))[0]?.buffer.byteLength).toBe(10);
   });
+
+  it('counts tags, and forgets those of entries that are gone', async () => {
+    await using cache = memoryCache({ maxBytes: 10_000, clock: new FakeClock() });
+    const tags = ['a document'];
+    for (let n = 0; n < 100; n++) await cache.set([{ key: `key ${n}`, value: new Uint8Array(3_000), tags }]);
+    await cache.set([{ key: 'key 99', value: new Uint8Array(3_000) }]); // no longer made from it
+    await cache.deleteTagged(tags);
+    const found = await cache.get(['key 97', 'key 98', 'key 99']);
+    expect(found.map((value) => value !== undefined)).toEqual([false, false, true]);
+    await cache.set([{ key: 'many', value: new Uint8Array(1), tags: Array.from({ length: 100 }, (_, n) => `${n}`) }]);
+    expect(await cache.get(['many'])).toEqual([undefined]);
+  });
 });

@@ -88,6 +88,54 @@ describe('redis cache', () => {
   });
 });
 
+describe('tags of the redis cache', () => {
+  it('lie in sets that age with their entries and keep no key that is long gone', async () => {
+    const prefix = aPrefix();
+    const clock = new FakeClock();
+    await using cache = await aCache({ prefix, clock });
+    const tagKey = `${prefix}\0document/1`;
+    await cache.set([{ key: 'old', value: bytes('1'), ttlMs: 1_000, tags: ['document/1'] }]);
+    expect(await redis.zrange(tagKey, '0', '-1')).toEqual([`${prefix}old`]);
+    expect(await redis.pttl(tagKey)).toBeGreaterThan(0);
+    await clock.advance(120_000);
+    await cache.set([{ key: 'new', value: bytes('1'), ttlMs: 1_000, tags: ['document/1'] }]);
+    expect(await redis.zrange(tagKey, '0', '-1')).toEqual([`${prefix}new`]);
+    await cache.deleteTagged(['document/1']);
+    expect(await redis.exists(tagKey)).toBe(0);
+  });
+
+  it('removes what another process has put', async () => {
+    const prefix = aPrefix();
+    await using one = await aCache({ prefix });
+    await using other = await aCache({ prefix });
+    await one.set([{ key: 'a', value: bytes('1'), tags: ['x'] }]);
+    await other.deleteTagged(['x']);
+    expect(await one.get(['a'])).toEqual([undefined]);
+  });
+
+  it('a set of another type is removed, and holds up nothing', async () => {
+    const prefix = aPrefix();
+    await using cache = await aCache({ prefix });
+    await redis.set(`${prefix}\0x`, 'no set');
+    await cache.deleteTagged(['x']);
+    expect(await redis.exists(`${prefix}\0x`)).toBe(0);
+    await cache.set([{ key: 'a', value: bytes('1'), tags: ['x'] }]);
+    expect(await cache.get(['a'])).toEqual([bytes('1')]);
+  });
+
+  it('stands apart from every key', async () => {
+    const prefix = aPrefix();
+    await using cache = await aCache({ prefix });
+    await cache.set([
+      { key: '\0x', value: bytes('1'), tags: ['x'] },
+      { key: '\\0x', value: bytes('2') },
+    ]);
+    expect(await cache.get(['\0x', '\\0x'])).toEqual([bytes('1'), bytes('2')]);
+    await cache.deleteTagged(['x']);
+    expect(await cache.get(['\0x', '\\0x'])).toEqual([undefined, bytes('2')]);
+  });
+});
+
 describe('R43: the cache answers whatever Redis does', () => {
   /** A cache whose way to Redis has faults, and whose time a test moves. */
   async function aRig() {
@@ -249,6 +297,20 @@ describe('R43: the cache answers whatever Redis does', () => {
       expect(await redis.exists(`${prefix}key 0`)).toBe(0);
       // More than can be remembered: everything goes, which costs work and no correctness.
       expect(await redis.exists(`${prefix}other`)).toBe(count > 10_000 ? 0 : 1);
+    },
+  );
+
+  it.each([3, 25_000])(
+    'R43: %i deletions by tag while Redis is away are made up for before it is served from',
+    async (count) => {
+      await using rig = await aRig();
+      const { cache, clock, proxy, prefix } = rig;
+      await cache.set([{ key: 'a', value: bytes('secret'), tags: ['document 0'] }]);
+      await proxy.add({ kind: 'down' });
+      await cache.deleteTagged(Array.from({ length: count }, (_, i) => `document ${i}`));
+      await heal(proxy, cache, clock);
+      expect(await cache.get(['a'])).toEqual([undefined]);
+      expect(await redis.exists(`${prefix}a`)).toBe(0);
     },
   );
 });

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis';
 import { eventLoopTurn, type Clock, type Random } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { retryDelayMs } from '../../runtime/retry.ts';
-import type { Cache } from './cache.ts';
+import type { Cache, CacheEntry } from './cache.ts';
 import { Circuit } from './circuit.ts';
 
 /** Where the cache lies, and how little of a caller's time it may cost. */
@@ -38,6 +38,8 @@ const MIN_RECONNECT_MS = 50;
 const MAX_RECONNECT_MS = 2_000;
 /** Deletions that wait for Redis to come back. When there are more, everything under the prefix goes instead. */
 const MAX_OWED_DELETIONS = 10_000;
+/** A key stays in the sets of its tags this much longer than its entry lives: clocks of processes and of Redis differ. */
+const TAG_GRACE_MS = 60_000;
 /** A Redis that refuses writes (out of memory, a replica) is told about this often, ms. */
 const REFUSAL_LOG_EVERY_MS = 60_000;
 
@@ -59,6 +61,7 @@ class RedisCache implements Cache {
   readonly #client: Redis;
   readonly #circuit: Circuit;
   readonly #owedDeletions = new Set<string>();
+  readonly #owedTags = new Set<string>();
   /** Resolves when the first connection was made and probed, or has failed. */
   readonly firstAttempt: Promise<void>;
   #owesAll = false;
@@ -109,19 +112,26 @@ class RedisCache implements Cache {
     return values;
   }
 
-  async set(
-    entries: readonly { readonly key: string; readonly value: Uint8Array; readonly ttlMs?: number }[],
-    signal?: AbortSignal,
-  ): Promise<void> {
+  async set(entries: readonly CacheEntry[], signal?: AbortSignal): Promise<void> {
     const { maxEntryBytes = DEFAULT_MAX_ENTRY_BYTES, maxAgeMs = DEFAULT_MAX_AGE_MS } = this.#options;
     for (const some of inParts(entries, ({ value }) => Math.min(value.byteLength, maxEntryBytes))) {
       const replies = await this.#ask(async () => {
         const pipeline = this.#client.pipeline();
-        for (const { key, value, ttlMs = maxAgeMs } of some) {
+        for (const { key, value, ttlMs = maxAgeMs, tags = [] } of some) {
           const ageMs = Math.ceil(Math.min(ttlMs, maxAgeMs));
           // What cannot be stored must not leave an older value behind.
-          if (value.byteLength > maxEntryBytes || ageMs < 1) pipeline.unlink(this.#redisKey(key));
-          else pipeline.set(this.#redisKey(key), Buffer.from(value), 'PX', ageMs);
+          if (value.byteLength > maxEntryBytes || ageMs < 1) {
+            pipeline.unlink(this.#redisKey(key));
+            continue;
+          }
+          // Tags first: an entry is never there without them, and a tag without its entry costs a few bytes for a time.
+          const now = this.#options.clock.now();
+          for (const tag of tags)
+            pipeline
+              .zremrangebyscore(this.#tagKey(tag), '-inf', String(now))
+              .zadd(this.#tagKey(tag), now + ageMs + TAG_GRACE_MS, this.#redisKey(key))
+              .pexpire(this.#tagKey(tag), maxAgeMs + TAG_GRACE_MS);
+          pipeline.set(this.#redisKey(key), Buffer.from(value), 'PX', ageMs);
         }
         return pipeline.exec();
       }, signal);
@@ -134,14 +144,14 @@ class RedisCache implements Cache {
   async delete(keys: readonly string[], signal?: AbortSignal): Promise<void> {
     for (const some of inParts(keys, () => 0)) {
       const gone = await this.#ask(() => this.#client.unlink(some.map((key) => this.#redisKey(key))), signal);
-      if (gone !== undefined) continue;
-      // The circuit is open, or the caller has stopped waiting; either way no look-up may come before these.
-      for (const key of some) this.#owedDeletions.add(key);
-      if (this.#owedDeletions.size > MAX_OWED_DELETIONS) {
-        this.#owesAll = true;
-        this.#owedDeletions.clear();
-      }
-      this.#circuit.open();
+      if (gone === undefined) this.#owe(some, this.#owedDeletions);
+    }
+  }
+
+  async deleteTagged(tags: readonly string[], signal?: AbortSignal): Promise<void> {
+    for (const some of inParts(tags, () => 0)) {
+      const gone = await this.#ask(() => this.#unlinkTagged(some), signal);
+      if (gone === undefined) this.#owe(some, this.#owedTags);
     }
   }
 
@@ -154,6 +164,40 @@ class RedisCache implements Cache {
   /** JSON escapes lone surrogates, which UTF-8 would make alike. */
   #redisKey(key: string): string {
     return this.#options.prefix + JSON.stringify(key).slice(1, -1);
+  }
+
+  /** The sorted set of a tag: keys, by when they may be forgotten. No key of an entry has a raw NUL in it, see `#redisKey`. */
+  #tagKey(tag: string): string {
+    return `${this.#options.prefix}\0${JSON.stringify(tag).slice(1, -1)}`;
+  }
+
+  /** Removes what has a tag, then its keys from the sets: an entry that comes in between keeps its place there. */
+  async #unlinkTagged(tags: readonly string[]): Promise<true> {
+    const found = this.#client.pipeline();
+    for (const tag of tags) found.zrange(this.#tagKey(tag), '0', '-1');
+    const removal = this.#client.pipeline();
+    for (const [n, [error, keys]] of ((await found.exec()) ?? []).entries()) {
+      if (error) {
+        removal.unlink(this.#tagKey(tags[n] ?? '')); // somebody else's, of another type; any other fault meets this command, too
+        continue;
+      }
+      const members = keys as string[];
+      for (const some of inParts(members, () => 0)) removal.unlink(...some).zrem(this.#tagKey(tags[n] ?? ''), ...some);
+    }
+    if (removal.length === 0) return true;
+    for (const [error] of (await removal.exec()) ?? []) if (error) throw error;
+    return true;
+  }
+
+  /** The circuit is open, or the caller has stopped waiting; either way no look-up may come before these. */
+  #owe(what: readonly string[], owed: Set<string>): void {
+    for (const each of what) owed.add(each);
+    if (this.#owedDeletions.size + this.#owedTags.size > MAX_OWED_DELETIONS) {
+      this.#owesAll = true;
+      this.#owedDeletions.clear();
+      this.#owedTags.clear();
+    }
+    this.#circuit.open();
   }
 
   /** The answer, or undefined where there is none in time. Never rejects. */
@@ -196,7 +240,7 @@ class RedisCache implements Cache {
       do {
         await this.#payDeletions();
         await this.#inTime(this.#client.ping());
-      } while (this.#owesAll || this.#owedDeletions.size > 0);
+      } while (this.#owesAll || this.#owedDeletions.size + this.#owedTags.size > 0);
       this.#circuit.probed(true);
       if (this.#outageLogged) this.#options.logger.info('The Redis cache answers again.');
       this.#outageLogged = false;
@@ -214,6 +258,10 @@ class RedisCache implements Cache {
     for (const some of inParts([...this.#owedDeletions], () => 0)) {
       await this.#inTime(this.#client.unlink(some.map((key) => this.#redisKey(key))));
       for (const key of some) this.#owedDeletions.delete(key);
+    }
+    for (const some of inParts([...this.#owedTags], () => 0)) {
+      await this.#inTime(this.#unlinkTagged(some));
+      for (const tag of some) this.#owedTags.delete(tag);
     }
   }
 

@@ -15,7 +15,8 @@ const CITED_SUPPORT = 0.45;
 /** The same for a passage that the model did not name: at 0.6 no unrelated passage of WiCE passed, and 5 % of unsupported claims did. */
 const FOUND_SUPPORT = 0.6;
 
-const UNVERIFIED = ' [unverified]';
+/** Follows a statement that no passage supports, in mode `mark`. */
+export const UNVERIFIED = ' [unverified]';
 const MARKER = /^\[\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*\]/;
 /** What may still become a marker. */
 const MARKER_BEGINNING = /^\[[\d,;\s]{0,15}$/;

@@ -1,10 +1,15 @@
 import type { Hit } from '../../ports/document-store/document-store.ts';
 import type { GenerateEvent, GenerateRequest, Generator } from '../../ports/generator/generator.ts';
+import { UNVERIFIED } from '../../ports/generator/ground-answer.ts';
 import { EvidenceWithdrawn, FreshetError, GeneratorUnavailable } from '../../runtime/errors.ts';
 import type { AnswerEvent, AnswerResponse, Citation } from '../../schemas/answer.ts';
 import type { Principal } from '../../schemas/principal.ts';
 import type { AnswerRequest } from '../../schemas/query.ts';
 import { mayRead } from '../may-read.ts';
+import type { AnswerCache, Turn } from './cache/answer-cache.ts';
+import type { AnswerEntry, AnswerPiece } from './cache/answer-entry.ts';
+import { answerKey } from './cache/answer-key.ts';
+import { auditAnswer } from './cache/audit-answer.ts';
 import type { RequestSignals } from './wait-for-position.ts';
 import { retrieve, type RetrieveDeps, type Retrieval } from './retrieve.ts';
 import { toSearchResult } from './search-result.ts';
@@ -17,20 +22,26 @@ const UNSUPPORTED = "I don't know: no statement could be tied to an indexed pass
 
 export interface AnswerDeps extends RetrieveDeps {
   readonly generator: Generator;
+  /** Absent: every answer is written. */
+  readonly answers?: AnswerCache;
   readonly generateDeadlineMs?: number;
 }
 
 interface Draft {
   text: string;
   readonly citations: Citation[];
+  /** What was sent, in order. */
+  readonly pieces: AnswerPiece[];
+  /** A citation did not hold and was left out. */
+  isFlawed: boolean;
   done: Extract<GenerateEvent, { kind: 'done' }> | undefined;
 }
 
 /**
  * Answers a question from the index, as events in this order: `retrieval`, then `token` and `citation`, then `done`. The order of the
- * steps and their deadlines: retrieve (`waitMs`, embed 300 ms) -> pack -> generate (60 s) -> verify each citation as it comes ->
- * check that what is cited may still be read -> done. Nothing is generated without a passage. An answer without a citation that holds
- * is a refusal. Both signals stop the generator.
+ * steps and their deadlines: retrieve (`waitMs`, embed 300 ms) -> pack -> generate (60 s), or the answer that was written from exactly this evidence ->
+ * verify each citation as it comes -> check that what is cited may still be read -> done. Nothing is generated without a passage. An answer
+ * without a citation that holds is a refusal. Both signals stop the generator.
  * @throws what `retrieve` throws, GeneratorUnavailable, EvidenceWithdrawn; the caller turns it into an `error` event or a problem.
  */
 export async function* answerQuestion(
@@ -50,18 +61,85 @@ export async function* answerQuestion(
   const { hits, asOf } = retrieval;
   yield { event: 'retrieval', data: { results: hits.map(toSearchResult), asOf, traceId } };
 
-  const draft: Draft = { text: '', citations: [], done: undefined };
+  const asked = { question, principal, retrieval, traceId, signals };
+  const { answers, generator } = deps;
+  if (!answers || hits.length === 0) {
+    yield* write(asked, deps, () => Promise.resolve());
+    return;
+  }
+  const { model, prompt } = generator;
+  const key = answerKey({ question, principal, hits, model, prompt, settings: answers.settings });
+  const turn = await answers.take(key, signals.gone);
+  if (turn.kind === 'hit') {
+    const kept = verified(turn.entry, hits);
+    if (kept) {
+      yield* giveAgain(turn.entry, kept, asked, deps);
+      return;
+    }
+    await answers.forget(key); // somebody has written into the cache who should not
+  }
+  yield* writeFor(turn.kind === 'write' ? turn : { kind: 'write' }, key, asked, deps, answers);
+}
+
+/** A question with what was found for it. */
+interface Asked {
+  readonly question: string;
+  readonly principal: Principal;
+  readonly retrieval: Retrieval;
+  readonly traceId: string;
+  readonly signals: RequestSignals;
+}
+
+/** Writes an answer that others may be given, too, and tells those who wait for it. */
+async function* writeFor(
+  { flight, audited }: Extract<Turn, { kind: 'write' }>,
+  key: string,
+  asked: Asked,
+  deps: AnswerDeps,
+  answers: AnswerCache,
+): AsyncIterable<AnswerEvent> {
+  const { hits } = asked.retrieval;
+  try {
+    yield* write(asked, deps, async (draft) => {
+      const entry = admissible(draft, asked.retrieval, deps.generator);
+      const isKept = entry && (await answers.admit(key, entry, hits, deps.store, asked.signals.left));
+      flight?.end(isKept ? { kind: 'ready', value: entry } : { kind: 'unfit' });
+      const kept = audited && verified(audited, hits);
+      if (!kept) return;
+      const documents = await deps.store.read(documentsOf(kept), {}, asked.signals.left);
+      answers.audited(auditAnswer(kept, { refused: draft.done?.refused ?? true, ...draft }, documents));
+    });
+  } catch (error) {
+    if (!asked.signals.gone.aborted) flight?.end({ kind: 'unfit' });
+    throw error;
+  } finally {
+    flight?.end({ kind: 'abandoned' }); // the reader left before the end
+  }
+}
+
+/** @param written is told of the whole answer before `done`. */
+async function* write(
+  asked: Asked,
+  deps: AnswerDeps,
+  written: (draft: Draft) => Promise<void>,
+): AsyncIterable<AnswerEvent> {
+  const { question, principal, retrieval, traceId, signals } = asked;
+  const { hits } = retrieval;
+  const draft: Draft = { text: '', citations: [], pieces: [], isFlawed: false, done: undefined };
   for await (const event of generate(pack(question, hits), deps, signals.gone)) {
     switch (event.kind) {
       case 'token':
         draft.text += event.text;
+        draft.pieces.push(event);
         yield { event: 'token', data: { text: event.text } };
         break;
       case 'citation': {
         const citation = verifyCitation(event, hits);
+        if (!citation) draft.isFlawed = true;
         if (!citation || isRepeated(citation, draft.citations)) break;
         await requireReadable([citation], principal, deps, signals.left);
         draft.citations.push(citation);
+        draft.pieces.push(event);
         yield { event: 'citation', data: citation };
         break;
       }
@@ -70,8 +148,73 @@ export async function* answerQuestion(
         break;
     }
   }
+  await written(draft);
   await requireReadable(draft.citations, principal, deps, signals.left);
   yield { event: 'done', data: conclude(draft, retrieval, deps, traceId) };
+}
+
+/** An answer that was written before from the same evidence, with times and positions of this request. It costs no tokens. */
+async function* giveAgain(
+  { pieces, model, prompt }: AnswerEntry,
+  citations: readonly Citation[],
+  { principal, retrieval, traceId, signals }: Asked,
+  deps: AnswerDeps,
+): AsyncIterable<AnswerEvent> {
+  await requireReadable(citations, principal, deps, signals.left);
+  const coming = citations.values();
+  let answer = '';
+  for (const piece of pieces) {
+    if (piece.kind === 'token') {
+      answer += piece.text;
+      yield { event: 'token', data: { text: piece.text } };
+      continue;
+    }
+    const { value: citation } = coming.next();
+    if (citation) yield { event: 'citation', data: citation };
+  }
+  // The reader may have taken his time.
+  await requireReadable(citations, principal, deps, signals.left);
+  const { asOf, reranked } = retrieval;
+  const data: AnswerResponse = {
+    answer,
+    citations: [...citations],
+    refused: false,
+    cached: true,
+    asOf,
+    ...(reranked !== undefined && { reranked }),
+    model,
+    ...(prompt !== undefined && { prompt }),
+    usage: { promptTokens: 0, completionTokens: 0 },
+    traceId,
+  };
+  yield { event: 'done', data };
+}
+
+/** The citations of a kept answer against the passages of this request, in order; undefined unless there are some and all hold. */
+function verified({ pieces }: AnswerEntry, hits: readonly Hit[]): readonly Citation[] | undefined {
+  const citations: Citation[] = [];
+  for (const piece of pieces) {
+    if (piece.kind === 'token') continue;
+    const citation = verifyCitation(piece, hits);
+    if (!citation) return undefined;
+    citations.push(citation);
+  }
+  return citations.length > 0 ? citations : undefined;
+}
+
+/**
+ * The answer as it may be given again; undefined for one that was refused, cut, has a statement without support or a citation that did not hold, was written by
+ * a generator of second choice, or from less than the search asks for: the next one may be better.
+ */
+function admissible(
+  { text, pieces, citations, isFlawed, done }: Draft,
+  { degraded, reranked }: Retrieval,
+  { model }: Generator,
+): AnswerEntry | undefined {
+  if (!done || done.refused || done.reason !== undefined || (done.model ?? model) !== model) return undefined;
+  if (isFlawed || citations.length === 0 || text.includes(UNVERIFIED.trim())) return undefined;
+  if (degraded.length > 0 || reranked === false) return undefined;
+  return { pieces, model, ...(done.prompt !== undefined && { prompt: done.prompt }) };
 }
 
 /** Numbers the passages as the prompt shows them: markers count from 1 in rank order. */
@@ -119,12 +262,16 @@ async function requireReadable(
   { store }: AnswerDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  const ids = [...new Set(citations.map((citation) => citation.documentId))] as Hit['documentId'][];
+  const ids = documentsOf(citations);
   if (ids.length === 0) return;
   for (const document of await store.read(ids, {}, signal)) {
     if (!document || document.deleted || !mayRead(principal, document))
       throw new EvidenceWithdrawn('A document that the answer is based on is no longer there for the caller.');
   }
+}
+
+function documentsOf(citations: readonly Citation[]): Hit['documentId'][] {
+  return [...new Set(citations.map((citation) => citation.documentId))] as Hit['documentId'][];
 }
 
 function isRepeated(citation: Citation, citations: readonly Citation[]): boolean {

@@ -1,5 +1,6 @@
 import Type from 'typebox';
 import { BodyFormat } from '../../schemas/document.ts';
+import { CacheConfig, type FilledCache } from './cache-config.ts';
 import {
   ConnectConfig,
   ElasticsearchConfig,
@@ -251,6 +252,7 @@ export const Config = Type.Object(
         description: 'Settings that are compared: each caller gets one arm, always the same.',
       }),
     ),
+    cache: Type.Optional(CacheConfig),
   },
   closed,
 );
@@ -335,4 +337,5 @@ export type ResolvedConfig = {
   readonly queryLog: FilledQueryLog;
   /** Absent: there are none. */
   readonly experiments?: readonly ExperimentConfig[];
+  readonly cache: FilledCache;
 };

@@ -109,6 +109,13 @@ describe('a good config', () => {
         fallbacks: [],
         lastResort: 'extractive',
       },
+      cache: {
+        answers: 'exact',
+        answerTtlMs: 3_600_000,
+        answerMaxBytes: 33_554_432,
+        auditShare: 0.01,
+        queryVectorMaxBytes: 16_777_216,
+      },
     });
   });
 

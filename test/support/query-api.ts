@@ -1,15 +1,18 @@
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
+import type { Cache } from '../../ports/cache/cache.ts';
+import { forgettingStore } from '../../ports/document-store/forgetting-store.ts';
 import { openSqliteDocumentStore } from '../../ports/document-store/sqlite-document-store.ts';
 import type { DocumentStore } from '../../ports/document-store/document-store.ts';
 import type { Embedder } from '../../ports/embedder/embedder.ts';
 import { hashEmbedder } from '../../ports/embedder/hash-embedder.ts';
 import { extractiveGenerator } from '../../ports/generator/extractive-generator.ts';
 import type { Generator } from '../../ports/generator/generator.ts';
+import { AnswerCache } from '../../query-api/answer/cache/answer-cache.ts';
 import { buildServer } from '../../query-api/server.ts';
 import type { Reranking } from '../../query-api/answer/rerank.ts';
 import type { QueryLog } from '../../query-api/query-log/query-log.ts';
 import type { FailureDesk, QueryApiDeps } from '../../query-api/deps.ts';
-import { systemClock, type Clock } from '../../runtime/clock.ts';
+import { systemClock, type Clock, type Random } from '../../runtime/clock.ts';
 import type { ResolvedConfig } from '../../runtime/config/config.ts';
 import { silentLogger, type Logger } from '../../runtime/logger.ts';
 import { createMetrics, type Metrics } from '../../runtime/metrics.ts';
@@ -70,6 +73,13 @@ export const QUERY_CONFIG: ResolvedConfig = {
     lastResort: 'extractive',
   },
   queryLog: { mode: 'off', maxFileBytes: 1_000_000, retentionDays: 1 },
+  cache: {
+    answers: 'exact',
+    answerTtlMs: 3_600_000,
+    answerMaxBytes: 1_048_576,
+    auditShare: 0,
+    queryVectorMaxBytes: 0,
+  },
 };
 
 export interface QueryBenchOptions {
@@ -78,6 +88,10 @@ export interface QueryBenchOptions {
   readonly embedder?: Embedder;
   readonly generator?: Generator;
   readonly reranking?: Reranking;
+  /** Where answers are kept; absent: nowhere. Writes through the bench's store remove from it. */
+  readonly answerCache?: Cache;
+  readonly auditShare?: number;
+  readonly random?: Random;
   readonly logger?: Logger;
   readonly failures?: FailureDesk;
   readonly ready?: QueryApiDeps['ready'];
@@ -98,6 +112,7 @@ export interface Indexed {
 /** The query API over the embedded adapters, and a short way to put a document into its index. */
 export interface QueryBench extends AsyncDisposable {
   readonly app: FastifyInstance;
+  /** What writes go through; the API reads the same one. */
   readonly store: DocumentStore;
   readonly metrics: Metrics;
   index(document: Indexed): Promise<DocumentId>;
@@ -119,7 +134,9 @@ export function articleKey(key: string): DocumentId {
 export function queryBench(options: QueryBenchOptions = {}): QueryBench {
   const clock = options.clock ?? systemClock;
   const embedder = options.embedder ?? hashEmbedder();
-  const store = openSqliteDocumentStore({ path: ':memory:', dimensions: embedder.model.dimensions, clock });
+  const opened = openSqliteDocumentStore({ path: ':memory:', dimensions: embedder.model.dimensions, clock });
+  const { answerCache, random = Math.random, auditShare = 0 } = options;
+  const store = answerCache ? forgettingStore(opened, answerCache) : opened;
   const metrics = createMetrics();
   const app = buildServer({
     store,
@@ -129,9 +146,20 @@ export function queryBench(options: QueryBenchOptions = {}): QueryBench {
     metrics,
     ...(options.queryLog && { queryLog: options.queryLog }),
     ...(options.reranking && { reranking: options.reranking }),
+    ...(answerCache && {
+      answers: new AnswerCache({
+        cache: answerCache,
+        ttlMs: 60_000,
+        auditShare,
+        settings: 'test',
+        clock,
+        random,
+        metrics,
+      }),
+    }),
     logger: options.logger ?? silentLogger,
     clock,
-    random: Math.random,
+    random,
     ready: options.ready ?? (async () => ({ ready: true, reasons: [] })),
     freshness: async () => ({ help: { connected: true, state: 'streaming', lagRecords: 0 } }),
     failures: options.failures ?? NO_FAILURES,
