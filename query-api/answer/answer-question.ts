@@ -5,6 +5,7 @@ import type { AnswerEvent, AnswerResponse, Citation } from '../../schemas/answer
 import type { Principal } from '../../schemas/principal.ts';
 import type { AnswerRequest } from '../../schemas/query.ts';
 import { mayRead } from '../may-read.ts';
+import { addTime, answerTrace, explainAnswer } from './explain-answer.ts';
 import type { RequestSignals } from './wait-for-position.ts';
 import { retrieve, type RetrieveDeps, type Retrieval } from './retrieve.ts';
 import { toSearchResult } from './search-result.ts';
@@ -41,12 +42,16 @@ export async function* answerQuestion(
   signals: RequestSignals,
 ): AsyncIterable<AnswerEvent> {
   const { question, stream: _stream, ...shared } = request;
+  const startedAt = deps.clock.monotonicMs();
   const retrieval = await retrieve({ ...shared, query: question }, principal, deps, signals);
   const { hits, asOf } = retrieval;
   yield { event: 'retrieval', data: { results: hits.map(toSearchResult), asOf, traceId } };
 
+  const trace = request.explain ? answerTrace(startedAt, hits.length) : undefined;
+  const generatingAt = deps.clock.monotonicMs();
   const draft: Draft = { text: '', citations: [], done: undefined };
-  for await (const event of generate(pack(question, hits), deps, signals.gone)) {
+  const packed = { ...pack(question, hits), ...(trace && { trace: trace.generate }) };
+  for await (const event of generate(packed, deps, signals.gone)) {
     switch (event.kind) {
       case 'token':
         draft.text += event.text;
@@ -54,6 +59,7 @@ export async function* answerQuestion(
         break;
       case 'citation': {
         const citation = verifyCitation(event, hits);
+        if (!citation) trace?.rejectedQuotes.push({ marker: event.marker });
         if (!citation || isRepeated(citation, draft.citations)) break;
         await requireReadable([citation], principal, deps, signals.left);
         draft.citations.push(citation);
@@ -62,11 +68,15 @@ export async function* answerQuestion(
       }
       case 'done':
         draft.done = event;
+        if (trace) trace.refusedByGenerator = event.refused;
         break;
     }
   }
+  addTime(trace, 'generate', deps.clock.monotonicMs() - generatingAt);
   await requireReadable(draft.citations, principal, deps, signals.left);
-  yield { event: 'done', data: conclude(draft, retrieval, deps, traceId) };
+  const data = conclude(draft, retrieval, deps, traceId);
+  const explanation = trace && (await explainAnswer(trace, retrieval, data, principal, deps, signals.left));
+  yield { event: 'done', data: { ...data, ...(explanation && { explanation }) } };
 }
 
 /** Numbers the passages as the prompt shows them: markers count from 1 in rank order. */

@@ -37,7 +37,9 @@ export interface Tool {
 }
 
 const NoInput = Type.Object({}, { additionalProperties: false });
-const Ask = Type.Omit(AnswerRequest, ['stream'], { additionalProperties: false });
+// Why a reply is as it is costs a model more tokens than it is worth to it.
+const Search = Type.Omit(SearchRequest, ['explain'], { additionalProperties: false });
+const Ask = Type.Omit(AnswerRequest, ['stream', 'explain'], { additionalProperties: false });
 const Explain = Type.Object(
   { id: Type.String({ description: 'Id of a document or passage, as search results have it.' }) },
   { additionalProperties: false },
@@ -55,7 +57,7 @@ export const TOOLS: readonly Tool[] = [
     title: 'Search',
     description:
       "Finds passages of the organisation's documents for a query, by words and by meaning, best first, with where they are from and when they changed. Use it to read sources yourself; use ask for a finished answer.",
-    input: SearchRequest,
+    input: Search,
     output: SearchResponse,
     run: async (input, { principal, traceId, signals }, deps) => {
       const retrieveDeps = { ...deps, sources: deps.config.sources };
