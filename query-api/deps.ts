@@ -8,6 +8,7 @@ import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { DeadLetter } from '../schemas/dead-letter.ts';
 import type { Reranking } from './answer/rerank.ts';
+import type { RecentAnswers } from './recent-answers.ts';
 
 /** Whether changes and queries are taken, and if not, why. Being behind is not a reason. */
 export interface Readiness {
@@ -70,5 +71,10 @@ export interface QueryApiDeps extends OperationsDeps {
   readonly failures: FailureDesk;
 }
 
+/** What the routes of callers work with: also what the API keeps between two requests. */
+export interface CallerDeps extends QueryApiDeps {
+  readonly recentAnswers: RecentAnswers;
+}
+
 /** Adds a group of routes to the API. */
-export type RouteGroup<Deps extends OperationsDeps = QueryApiDeps> = (app: FastifyInstance, deps: Deps) => void;
+export type RouteGroup<Deps extends OperationsDeps = CallerDeps> = (app: FastifyInstance, deps: Deps) => void;

@@ -5,6 +5,7 @@ import type { AnswerEvent, AnswerResponse, Citation } from '../../schemas/answer
 import type { Principal } from '../../schemas/principal.ts';
 import type { AnswerRequest } from '../../schemas/query.ts';
 import { mayRead } from '../may-read.ts';
+import type { RecentAnswers } from '../recent-answers.ts';
 import { addTime, answerTrace, explainAnswer } from './explain-answer.ts';
 import type { RequestSignals } from './wait-for-position.ts';
 import { retrieve, type RetrieveDeps, type Retrieval } from './retrieve.ts';
@@ -19,6 +20,8 @@ const UNSUPPORTED = "I don't know: no statement could be tied to an indexed pass
 export interface AnswerDeps extends RetrieveDeps {
   readonly generator: Generator;
   readonly generateDeadlineMs?: number;
+  /** Absent: nobody rates these answers. */
+  readonly recentAnswers?: RecentAnswers;
 }
 
 interface Draft {
@@ -75,6 +78,7 @@ export async function* answerQuestion(
   addTime(trace, 'generate', deps.clock.monotonicMs() - generatingAt);
   await requireReadable(draft.citations, principal, deps, signals.left);
   const data = conclude(draft, retrieval, deps, traceId);
+  deps.recentAnswers?.add(data, principal.tenant);
   const explanation = trace && (await explainAnswer(trace, retrieval, data, principal, deps, signals.left));
   yield { event: 'done', data: { ...data, ...(explanation && { explanation }) } };
 }

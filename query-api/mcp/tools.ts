@@ -6,7 +6,7 @@ import { answerQuestion } from '../answer/answer-question.ts';
 import { searchPassages } from '../answer/search-passages.ts';
 import type { RequestSignals } from '../answer/wait-for-position.ts';
 import { wholeAnswer } from '../answer/whole-answer.ts';
-import type { QueryApiDeps } from '../deps.ts';
+import type { CallerDeps } from '../deps.ts';
 import { explainDocument, Explanation } from '../explain-document.ts';
 import { mayRead } from '../may-read.ts';
 import { Freshness, readFreshness } from '../read-freshness.ts';
@@ -33,7 +33,7 @@ export interface Tool {
   readonly description: string;
   readonly input: TObject;
   readonly output: TObject;
-  run(input: unknown, call: ToolCall, deps: QueryApiDeps): Promise<ToolResult>;
+  run(input: unknown, call: ToolCall, deps: CallerDeps): Promise<ToolResult>;
 }
 
 const NoInput = Type.Object({}, { additionalProperties: false });

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { RouteGroup } from '../deps.ts';
+import type { OperationsDeps, RouteGroup } from '../deps.ts';
 
 const HTML = 'text/html; charset=utf-8';
 const SCRIPT = 'text/javascript; charset=utf-8';
@@ -38,7 +38,7 @@ const CONTENT_SECURITY_POLICY = [
 ].join('; ');
 
 /** The console at `/` and a page for the API at `/docs`. */
-export const consoleRoutes: RouteGroup = (app) => {
+export const consoleRoutes: RouteGroup<OperationsDeps> = (app) => {
   for (const [url, { file, type }] of Object.entries(FILES)) {
     const content = readFileSync(new URL(file, FOLDER), 'utf8');
     app.get(url, { schema: { hide: true } }, async (_request, reply) =>

@@ -12,8 +12,14 @@ const Feedback = Type.Object(
 );
 type Feedback = Type.Static<typeof Feedback>;
 
-/** POST /v1/feedback: what a caller thought of a reply, for whoever reads the log. A comment may hold anything, so only its length is kept. */
-export const feedbackRoutes: RouteGroup = (app, { logger }) => {
+const UNKNOWN = { model: 'unknown', prompt: 'unknown', outcome: 'unknown' };
+
+/**
+ * POST /v1/feedback: what a caller thought of a reply. Counted by model and prompt when this process gave the answer to the same tenant, once
+ * for each answer; any other trace id may be made up, and is counted apart as `unknown`. A comment may hold anything, so only its length is
+ * kept, in the log.
+ */
+export const feedbackRoutes: RouteGroup = (app, { logger, metrics, recentAnswers }) => {
   app.post<{ Body: Feedback }>(
     '/v1/feedback',
     {
@@ -26,10 +32,17 @@ export const feedbackRoutes: RouteGroup = (app, { logger }) => {
     },
     async (request, reply) => {
       const { traceId, rating, comment = '' } = request.body;
+      const { tenant } = request.principal;
+      const rated = recentAnswers.rate(traceId, tenant);
+      if (rated !== 'rated') {
+        const { model, prompt, outcome } = rated === 'unknown' ? UNKNOWN : rated;
+        metrics.feedback.inc({ rating, model, prompt, outcome });
+      }
       logger.info('A caller rated a reply.', {
         traceId,
         rating,
-        tenant: request.principal.tenant,
+        tenant,
+        known: rated !== 'unknown',
         commentChars: comment.length,
       });
       return reply.code(202).send({ accepted: true });
