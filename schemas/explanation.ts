@@ -16,6 +16,9 @@ const explained = {
   documentId: Type.String(),
   title: Type.String(),
   ranks: PassageRanks,
+  vectorPending: Type.Optional(
+    Type.Boolean({ description: 'True while its vector is still to come, so that only its words could find it.' }),
+  ),
 };
 
 /** How one leg went: `late` when it was asked for and not ready in time. */

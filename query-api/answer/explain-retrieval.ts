@@ -66,6 +66,7 @@ export function explainRetrieval(
       documentId: hit.documentId,
       title: hit.title,
       ranks: ranksFor(hit, index),
+      ...(!hit.hasVector && { vectorPending: true }),
       outcome: index < k ? 'returned' : 'beyond-k',
     })),
   };

@@ -152,7 +152,7 @@ function finish({ done, results }, before, tookMs) {
     ? `Nothing in the index answers that (${millis(tookMs)}).`
     : `Answered in ${millis(tookMs)}, with its sources.`;
   if (refused) showRefusal(done, results);
-  showWhy(done);
+  showWhy(done, results);
   offerRating(done.traceId);
   if (before === '' || before === text) return;
   byId('status').textContent = 'The answer has changed with the table.';
@@ -164,7 +164,7 @@ function finish({ done, results }, before, tookMs) {
 function showRefusal(done, results) {
   byId('cited').replaceChildren();
   const again = (settings) => void ask(shown.question, undefined, settings);
-  answer.append(refusalNodes(done, results.length, again));
+  answer.append(refusalNodes(done, { found: results.length, again, showNearest }));
   if (results.length === 0) return;
   // What was quoted before the refusal is near, too.
   byId('passages').replaceChildren(...results.map(passage));
@@ -172,9 +172,15 @@ function showRefusal(done, results) {
   byId('others').hidden = false;
 }
 
-function showWhy(done) {
+function showNearest() {
+  byId('others').open = true;
+  byId('others').firstElementChild.focus();
+}
+
+function showWhy(done, results) {
   byId('why').hidden = !done.explanation;
-  if (done.explanation) byId('why-panel').replaceChildren(...whyNodes(done));
+  byId('why').firstElementChild.textContent = done.refused ? 'Why no answer' : 'Why this answer';
+  if (done.explanation) byId('why-panel').replaceChildren(...whyNodes(done, results));
 }
 
 function end() {

@@ -17,16 +17,23 @@ export function passageCard(result, id, extra = []) {
     ...extra,
   );
   item.append(head);
-  if (result.headings?.length > 0) item.append(element('div', 'path', result.headings.join(' › ')));
+  const path = headingsBelow(result);
+  if (path.length > 0) item.append(element('div', 'path', path.join(' › ')));
   item.append(element('div', 'text', result.text), origin(result));
   return item;
 }
+
+/** Headings above the passage, without the title itself. */
+const headingsBelow = ({ title, headings = [] }) => (headings[0] === title ? headings.slice(1) : headings);
+
+/** Title and headings in one line. */
+export const pathOf = (result) => [result.title || readable(result.documentId), ...headingsBelow(result)].join(' › ');
 
 /** From where, committed when, in the index how long after; the version for who looks closely. */
 function origin({ documentId, committedAt, indexedAt, version }) {
   const made = element('div', 'origin');
   made.append(`${readable(documentId)} · `, ageOf(committedAt), ` · ${lagOf(committedAt, indexedAt)}`);
-  made.title = `version ${version}`;
+  made.append(element('span', 'version', ` · version ${version}`));
   return made;
 }
 
@@ -61,6 +68,7 @@ export function markQuote(item, quote) {
     const quoted = node.splitText(at);
     quoted.splitText(quote.length);
     quoted.replaceWith(element('mark', '', quote));
+    showMark(item);
     return;
   }
 }
@@ -78,10 +86,15 @@ export function openPassage(item, from) {
     target.focus();
   });
   item.querySelector('.head').append(back);
-  const [text, mark] = [item.querySelector('.text'), item.querySelector('mark')];
-  if (mark) text.scrollTop = mark.offsetTop - text.offsetTop - text.clientHeight / 3;
+  showMark(item);
   item.scrollIntoView({ block: 'nearest' });
   item.focus({ preventScroll: true });
+}
+
+/** Scrolls the text to its first quoted words, with what stands before them in sight. */
+function showMark(item) {
+  const [text, mark] = [item.querySelector('.text'), item.querySelector('mark')];
+  if (mark) text.scrollTop = mark.offsetTop - text.offsetTop - text.clientHeight / 3;
 }
 
 function shut(item) {

@@ -1,7 +1,7 @@
 // What a citation rests on, while the pointer or the keyboard is on it.
 
 import { byId, element } from './dom.js';
-import { ageOf, openPassage, readable } from './passage.js';
+import { ageOf, openPassage, pathOf } from './passage.js';
 
 /** Space that is kept to the edges of the window, px. */
 const EDGE_PX = 12;
@@ -36,8 +36,7 @@ export function hidePreview() {
 
 function open(link, { result, quotes }) {
   const preview = byId('preview');
-  const path = [result.title || readable(result.documentId), ...(result.headings ?? [])].join(' › ');
-  preview.replaceChildren(element('b', '', path));
+  preview.replaceChildren(element('b', '', pathOf(result)));
   for (const quote of quotes) preview.append(element('q', '', quote));
   const foot = element('small');
   foot.append(ageOf(result.committedAt), ' · opens in its passage');

@@ -1,6 +1,7 @@
 // Why an answer is as it is, from the explanation that came with it: a picture, and the same in words.
 
 import { element, millis } from './dom.js';
+import { pathOf } from './passage.js';
 
 /** Passages that the picture shows; a phone has room for no more. */
 const ROWS = 8;
@@ -29,20 +30,19 @@ const STEPS = {
   generate: 'write and check the answer',
 };
 
-/** @param answer the `done` event of an answer that was asked for with `explain`. */
-export function whyNodes({ explanation, model, prompt, cached }) {
+/** @param answer the `done` event of an answer that was asked for with `explain`. @param results what it was written from. */
+export function whyNodes({ explanation, model, prompt, cached, refused }, results) {
   const { passages, statements, timingsMs } = explanation;
   const shown = passages.slice(0, ROWS);
-  const made = [element('p', 'why-lead', lead(explanation, { model, prompt, cached }))];
-  if (shown.length > 0) made.push(picture(explanation, shown), wayOfPassages(explanation, shown, passages.length));
+  const made = [element('p', 'why-lead', lead(explanation, { model, prompt, cached, refused }))];
+  if (shown.length > 0) made.push(picture(explanation, shown), wayOfPassages(explanation, shown, results));
   if (statements.length > 0) made.push(element('h4', '', 'What became of each sentence'), sentences(statements));
   made.push(element('h4', '', 'Where the time went'), steps(timingsMs));
   return made;
 }
 
-function lead({ passages, legs, rerank, k, rejectedQuotes }, { model, prompt, cached }) {
-  const by = { ran: true };
-  const ways = [by[legs.lexical] && 'by their words', by[legs.dense] && 'by their meaning'].filter(Boolean);
+function lead({ passages, legs, rerank, k, rejectedQuotes }, { model, prompt, cached, refused }) {
+  const ways = [legs.lexical === 'ran' && 'by their words', legs.dense === 'ran' && 'by their meaning'].filter(Boolean);
   const cited = passages.filter(({ outcome }) => outcome === 'cited').length;
   const parts = [
     `Up to ${k} passages were looked for ${ways.join(' and ')}; ${cited === 0 ? 'none is' : cited === 1 ? 'one is' : `${cited} are`} quoted.`,
@@ -53,11 +53,9 @@ function lead({ passages, legs, rerank, k, rejectedQuotes }, { model, prompt, ca
   if (rerank === 'kept-order') parts.push('No reranker gave an order in time, so the order stayed.');
   if (rejectedQuotes.length > 0)
     parts.push(`${rejectedQuotes.length} quotes were left out: their words are not in the passage.`);
-  parts.push(
-    model === 'extractive'
-      ? 'The answer is put together from quoted sentences, without a model.'
-      : `${model} wrote it${prompt ? `, with the prompt ${prompt}` : ''}.`,
-  );
+  const writer = `${model} ${refused ? 'read them' : 'wrote it'}${prompt ? `, with the prompt ${prompt}` : ''}.`;
+  const quoted = refused ? '' : 'The answer is put together from quoted sentences, without a model.';
+  parts.push(model === 'extractive' ? quoted : writer);
   if (cached) parts.push('It was written before for the same passages.');
   return parts.join(' ');
 }
@@ -74,11 +72,13 @@ function picture({ legs }, shown) {
   const heads = element('div', 'why-heads');
   heads.setAttribute('aria-hidden', 'true');
   heads.append(element('span', '', 'By words'), element('span', '', 'Together'), element('span', '', 'By meaning'));
-  const height = TOP * 2 + ROW * (ROWS_OF(shown) + 1);
+  const rows = shown.length;
+  const isFar = shown.some(({ ranks }) => (ranks.lexical ?? 0) > rows || (ranks.dense ?? 0) > rows);
+  const height = TOP * 2 + ROW * (rows + Number(isFar));
   const svg = drawn('svg', { viewBox: `0 0 ${WIDTH} ${height}`, 'aria-hidden': 'true' });
   // What is quoted is drawn last, over the rest.
   const order = shown.map((passage, index) => ({ passage, index })).toSorted((a, b) => isCited(a) - isCited(b));
-  const y = (rank) => TOP + ROW * (Math.min(rank, ROWS_OF(shown) + 1) - 0.5);
+  const y = (rank) => TOP + ROW * (Math.min(rank, rows + 1) - 0.5);
   for (const { passage, index } of order) {
     const group = drawn('g', { class: passage.outcome });
     for (const [leg, x] of [
@@ -91,7 +91,8 @@ function picture({ legs }, shown) {
       group.append(
         drawn('path', { d: `M${x} ${y(rank)}C${bend} ${y(rank)} ${bend} ${y(index + 1)} ${MIDDLE} ${y(index + 1)}` }),
       );
-      group.append(...dot(x, y(rank), rank));
+      // Places further down share one dot.
+      group.append(...dot(x, y(rank), rank > rows ? '…' : rank));
     }
     group.append(...dot(MIDDLE, y(index + 1), index + 1));
     svg.append(group);
@@ -100,7 +101,6 @@ function picture({ legs }, shown) {
   return figure;
 }
 
-const ROWS_OF = (shown) => shown.length;
 const isCited = ({ passage }) => Number(passage.outcome === 'cited');
 
 function dot(x, y, rank) {
@@ -109,21 +109,30 @@ function dot(x, y, rank) {
   return [drawn('circle', { cx: x, cy: y, r: 11 }), label];
 }
 
-function wayOfPassages({ legs, rerank }, shown, count) {
+function wayOfPassages({ legs, rerank, passages }, shown, results) {
   const list = element('ol', 'why-list');
-  for (const [index, { title, documentId, ranks, outcome, cut }] of shown.entries()) {
+  for (const [index, { title, documentId, ranks, outcome, cut, vectorPending, marker }] of shown.entries()) {
     const item = element('li', outcome);
-    item.append(element('span', 'number', String(index + 1)), element('b', '', title || documentId));
+    item.append(
+      element('span', 'number', String(index + 1)),
+      element('b', '', marker ? pathOf(results[marker - 1]) : title || documentId),
+    );
     const ways = [
       legs.lexical === 'ran' && (ranks.lexical ? `${nth(ranks.lexical)} by words` : 'not found by words'),
-      legs.dense === 'ran' && (ranks.dense ? `${nth(ranks.dense)} by meaning` : 'not found by meaning'),
+      legs.dense === 'ran' &&
+        (ranks.dense
+          ? `${nth(ranks.dense)} by meaning`
+          : vectorPending
+            ? 'its meaning is still to come'
+            : 'not found by meaning'),
       rerank === 'reranked' && ranks.fused !== index + 1 && `${nth(ranks.fused)} before reranking`,
     ].filter(Boolean);
     const end = cut ? 'read in part: the prompt was full' : OUTCOMES[outcome];
     item.append(element('small', '', `${ways.join(', ')} → ${end}`));
     list.append(item);
   }
-  if (count > shown.length) list.append(element('li', 'why-more', `and ${count - shown.length} further down`));
+  const further = passages.length - shown.length;
+  if (further > 0) list.append(element('li', 'why-more', `and ${further} further down`));
   return list;
 }
 
