@@ -10,15 +10,19 @@ export const plain = (text) => flow(text).replace(/\s*\[\d{1,3}\]/g, '');
 
 /** @param count passages there are: a marker above it is no link. @param prefix of the ids of the passages. */
 export function answerNodes(text, count, prefix) {
-  return flow(text)
-    .split(/\[(\d{1,3})\]/)
-    .map((part, index) => {
-      if (index % 2 === 0) return document.createTextNode(part);
-      if (Number(part) < 1 || Number(part) > count) return document.createTextNode(`[${part}]`);
-      const link = element('a', 'cite', part);
-      link.href = `#${prefix}${part}`;
-      link.dataset.marker = part;
-      link.setAttribute('aria-label', `Source ${part}`);
-      return link;
-    });
+  return (
+    flow(text)
+      // A number that begins a line belongs to nothing.
+      .replace(/ (?=\[\d{1,3}\])/g, '\u00a0')
+      .split(/\[(\d{1,3})\]/)
+      .map((part, index) => {
+        if (index % 2 === 0) return document.createTextNode(part);
+        if (Number(part) < 1 || Number(part) > count) return document.createTextNode(`[${part}]`);
+        const link = element('a', 'cite', part);
+        link.href = `#${prefix}${part}`;
+        link.dataset.marker = part;
+        link.setAttribute('aria-label', `Source ${part}`);
+        return link;
+      })
+  );
 }
