@@ -7,7 +7,6 @@ import { pathOf } from './passage.js';
 const ROWS = 8;
 const [WIDTH, ROW, TOP] = [320, 26, 8];
 const [LEFT, MIDDLE, RIGHT] = [22, WIDTH / 2, WIDTH - 22];
-const NAMESPACE = 'http://www.w3.org/2000/svg';
 
 const OUTCOMES = {
   cited: 'quoted in the answer',
@@ -61,7 +60,7 @@ function lead({ passages, legs, rerank, k, rejectedQuotes }, { model, prompt, ca
 }
 
 function drawn(name, attributes) {
-  const made = document.createElementNS(NAMESPACE, name);
+  const made = document.createElementNS(document.querySelector('svg').namespaceURI, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   return made;
 }

@@ -5,10 +5,8 @@ const HTML = 'text/html; charset=utf-8';
 const SCRIPT = 'text/javascript; charset=utf-8';
 const STYLE = 'text/css; charset=utf-8';
 
-const SCRIPTS = [
-  ...['answer-text', 'api', 'app', 'ask', 'compare', 'docs', 'dom', 'feedback', 'journey', 'live', 'passage'],
-  ...['preview', 'refusal', 'rows', 'theme', 'why'],
-];
+const SCRIPTS =
+  'answer-text api app ask compare docs dom feedback journey live passage preview refusal rows theme why'.split(' ');
 const STYLES = ['ask', 'compare', 'reply', 'rows', 'stream', 'style'];
 
 /** Files of the console and the API page, by address. All of it comes from here: no other host is ever asked. */
