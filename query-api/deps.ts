@@ -10,6 +10,7 @@ import type { DeadLetter } from '../schemas/dead-letter.ts';
 import type { AnswerCache } from './answer/cache/answer-cache.ts';
 import type { Reranking } from './answer/rerank.ts';
 import type { QueryLog } from './query-log/query-log.ts';
+import type { RecentAnswers } from './recent-answers.ts';
 
 /** Whether changes and queries are taken, and if not, why. Being behind is not a reason. */
 export interface Readiness {
@@ -76,5 +77,10 @@ export interface QueryApiDeps extends OperationsDeps {
   readonly queryLog?: QueryLog;
 }
 
+/** What the routes of callers work with: also what the API keeps between two requests. */
+export interface CallerDeps extends QueryApiDeps {
+  readonly recentAnswers: RecentAnswers;
+}
+
 /** Adds a group of routes to the API. */
-export type RouteGroup<Deps extends OperationsDeps = QueryApiDeps> = (app: FastifyInstance, deps: Deps) => void;
+export type RouteGroup<Deps extends OperationsDeps = CallerDeps> = (app: FastifyInstance, deps: Deps) => void;

@@ -42,6 +42,7 @@ describe('POST /v1/search', () => {
       passageId: `${id}#0`,
       documentId: id,
       title: 'Locks',
+      headings: [],
       text: LOCKS,
       rank: 1,
       version: '1',

@@ -10,12 +10,13 @@ import { Compile } from 'typebox/compile';
 import { InvalidRequest, NotFound } from '../runtime/errors.ts';
 import { schemaFaults } from '../runtime/schema-faults.ts';
 import { parseStrictJson } from '../runtime/strict-json.ts';
-import type { OperationsDeps, QueryApiDeps, RouteGroup } from './deps.ts';
+import type { CallerDeps, OperationsDeps, QueryApiDeps, RouteGroup } from './deps.ts';
 import { createIdentify, type Identify } from './identity.ts';
 import { OPENAPI } from './openapi.ts';
 import { PROBLEM_TYPE } from '../schemas/problem.ts';
 import { toProblem } from './problem.ts';
 import { replyError } from './reply-error.ts';
+import { RecentAnswers } from './recent-answers.ts';
 import { addRequestContext, newTraceId } from './request-context.ts';
 import { answerRoutes } from './routes/answer.ts';
 import { chatCompletionRoutes } from './routes/chat-completions.ts';
@@ -57,7 +58,7 @@ const ROUTES_OF_CALLERS: readonly RouteGroup[] = [
  */
 export function buildServer(deps: QueryApiDeps): FastifyInstance {
   const app = buildOperationsServer(deps);
-  void app.register(asCaller(createIdentify(deps.config, deps.clock), deps));
+  void app.register(asCaller(createIdentify(deps.config, deps.clock), { ...deps, recentAnswers: new RecentAnswers() }));
   void app.register(async (scope) => consoleRoutes(scope, deps));
   return app;
 }
@@ -98,7 +99,7 @@ const compilersFactory = {
 } as unknown as CompilersFactory;
 
 /** Routes that know who asks: nothing behind this hook runs without a principal. */
-function asCaller(identify: Identify, deps: QueryApiDeps): FastifyPluginAsync {
+function asCaller(identify: Identify, deps: CallerDeps): FastifyPluginAsync {
   return async (scope) => {
     scope.addHook('onRequest', async (request) => {
       request.principal = await identify(request.headers);

@@ -125,6 +125,11 @@ function queryMetrics({ counter, gauge, histogram }: Makers) {
   return {
     queryStepDuration: histogram('freshet_query_step_duration_seconds', 'Time of one step of a query.', ['step']),
     queries: counter('freshet_queries_total', 'Requests of the query API.', ['route', 'outcome']),
+    feedback: counter(
+      'freshet_feedback_total',
+      'Answers that callers rated, by rating (up, down) and by what was rated (answered, refused); unknown: not an answer of this process.',
+      ['rating', 'model', 'prompt', 'outcome'],
+    ),
     rerankQueries: counter(
       'freshet_rerank_queries_total',
       'Queries whose results were to be reranked, by what became of it (reranked, or why the order stayed).',

@@ -1,4 +1,5 @@
 import Type from 'typebox';
+import { AnswerExplanation } from './explanation.ts';
 import { AsOf, Experiments, Reranked, SearchResult } from './query.ts';
 
 /** What an answer rests on: a marker of its text with the passage and the words that support it. */
@@ -36,6 +37,7 @@ export const AnswerResponse = Type.Object({
   prompt: Type.Optional(Type.String({ description: 'Name and version of the prompt, when a model was asked.' })),
   usage: Usage,
   experiments: Type.Optional(Experiments),
+  explanation: Type.Optional(AnswerExplanation),
   traceId: Type.String(),
 });
 export type AnswerResponse = Type.Static<typeof AnswerResponse>;

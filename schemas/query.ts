@@ -1,5 +1,6 @@
 import Type from 'typebox';
 import { DocumentSource, MetadataValue } from './document.ts';
+import { RetrievalExplanation } from './explanation.ts';
 
 const Scalar = Type.Union([Type.String(), Type.Number(), Type.Boolean()]);
 
@@ -35,6 +36,9 @@ const shared = {
   filter: Type.Optional(Filter),
   rerank: Type.Optional(
     Type.Boolean({ description: 'Whether a reranker orders the results; absent: as the config says.' }),
+  ),
+  explain: Type.Optional(
+    Type.Boolean({ default: false, description: 'Whether the reply says, in `explanation`, why it is as it is.' }),
   ),
   after: Type.Optional(
     Type.Record(Type.String(), Type.String({ maxLength: 64 }), {
@@ -92,6 +96,7 @@ export const SearchResult = Type.Object({
   passageId: Type.String(),
   documentId: Type.String(),
   title: Type.String(),
+  headings: Type.Array(Type.String(), { description: 'Headings above the passage, outermost first.' }),
   text: Type.String(),
   rank: Type.Integer({ minimum: 1 }),
   version: Type.String(),
@@ -131,6 +136,7 @@ export const SearchResponse = Type.Object({
   reranked: Type.Optional(Reranked),
   timingsMs: Type.Record(Type.String(), Type.Number()),
   experiments: Type.Optional(Experiments),
+  explanation: Type.Optional(RetrievalExplanation),
   traceId: Type.String(),
 });
 export type SearchResponse = Type.Static<typeof SearchResponse>;

@@ -44,6 +44,18 @@ async function* extract(
   signal.throwIfAborted();
   const selection = selectEvidence(request.question, request.passages);
   const promptChars = request.passages.reduce((sum, passage) => sum + passage.text.length, request.question.length);
+  const { trace } = request;
+  if (trace) {
+    trace.read = request.passages.map(({ marker }) => marker);
+    trace.cut = undefined;
+    const outcome = isAnswerable(selection) ? 'cited' : 'weak';
+    trace.statements = selection.evidence.map(({ quote, marker }) => ({
+      text: quote,
+      outcome,
+      markers: [marker],
+      rejectedMarkers: [],
+    }));
+  }
   const usage = (answer: string) => ({
     promptTokens: Math.ceil(promptChars / CHARS_PER_TOKEN),
     completionTokens: Math.ceil(answer.length / CHARS_PER_TOKEN),

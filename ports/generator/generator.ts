@@ -1,4 +1,5 @@
 import type { Usage } from '../../schemas/answer.ts';
+import type { ExplainedStatement } from '../../schemas/explanation.ts';
 
 /** A passage as the prompt shows it. `marker` is the number a citation uses, from 1. */
 export interface GroundingPassage {
@@ -9,10 +10,25 @@ export interface GroundingPassage {
   readonly rank: number;
 }
 
+/**
+ * Collects why an answer is as it is, for a caller who asked. A generator that begins anew, because an attempt failed, begins it anew as well. Writing
+ * into it changes nothing of the answer.
+ */
+export interface GenerateTrace {
+  /** Markers of the passages that were read: all, or what fitted into the prompt. */
+  read: readonly number[];
+  /** Marker of the passage of which only the first sentences fitted. */
+  cut: number | undefined;
+  /** In the order of the answer. */
+  statements: ExplainedStatement[];
+}
+
 /** A question with the passages that its answer must rest on, best first. */
 export interface GenerateRequest {
   readonly question: string;
   readonly passages: readonly GroundingPassage[];
+  /** Present when somebody wants to know why; an adapter fills in what it knows. */
+  readonly trace?: GenerateTrace;
 }
 
 /**

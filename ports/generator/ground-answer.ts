@@ -1,3 +1,4 @@
+import type { ExplainedStatement } from '../../schemas/explanation.ts';
 import type { GroundingPassage } from './generator.ts';
 import { ABBREVIATION } from './split-sentences.ts';
 import { isStatement, supportingQuote } from './supporting-quote.ts';
@@ -48,10 +49,20 @@ export class AnswerGrounder {
   #gap = '';
   #inFence = false;
   #citations = 0;
+  /** Of the sentence: passages it rests on, and those it named in vain. */
+  #markers: number[] = [];
+  #rejected: number[] = [];
+  readonly #onStatement: ((statement: ExplainedStatement) => void) | undefined;
 
-  constructor(passages: readonly GroundingPassage[], mode: 'mark' | 'drop') {
+  /** @param onStatement is told what became of each sentence that states or cites something, when that is decided. */
+  constructor(
+    passages: readonly GroundingPassage[],
+    mode: 'mark' | 'drop',
+    onStatement?: (statement: ExplainedStatement) => void,
+  ) {
     this.#passages = passages;
     this.#mode = mode;
+    this.#onStatement = onStatement;
   }
 
   /** Citations so far. */
@@ -148,7 +159,10 @@ export class AnswerGrounder {
     for (const number of numbers.split(/[,;]/)) {
       const passage = this.#passages.find(({ marker }) => marker === Number(number));
       const found = passage && supportingQuote(claim, passage);
-      if (!found || found.support < CITED_SUPPORT) continue;
+      if (!found || found.support < CITED_SUPPORT) {
+        this.#rejected.push(Number(number));
+        continue;
+      }
       this.#cite(Number(number), found.quote);
       this.#lastClaim = claim;
       this.#claim = '';
@@ -166,6 +180,7 @@ export class AnswerGrounder {
     this.#emit({ kind: 'token', text: `${gap}[${marker}]` }, { kind: 'citation', marker, quote });
     this.#cited = true;
     this.#citations++;
+    this.#markers.push(marker);
   }
 
   /** The sentence has ended: what it states is cited by now, or is supported by some passage, or is marked or left out. */
@@ -173,11 +188,18 @@ export class AnswerGrounder {
     const gap = this.#gap;
     this.#gap = '';
     const claim = this.#claim;
+    let outcome: ExplainedStatement['outcome'] = 'cited';
     if (isStatement(claim)) {
       const found = this.#findSupport(claim);
-      if (found) this.#cite(found.marker, found.quote);
-      else if (!this.#cited || this.#mode === 'mark') this.#refuse();
+      if (found) {
+        if (!this.#cited) outcome = 'found';
+        this.#cite(found.marker, found.quote);
+      } else if (!this.#cited || this.#mode === 'mark') {
+        outcome = this.#mode === 'mark' ? 'unverified' : 'dropped';
+        this.#refuse();
+      }
     }
+    this.#tell(outcome);
     this.#gap = '';
     this.#pieces.push(...this.#held);
     this.#held = [];
@@ -185,6 +207,15 @@ export class AnswerGrounder {
     this.#sentence = this.#claim = this.#lastClaim = '';
     this.#cited = false;
     this.#stopped = false;
+  }
+
+  #tell(outcome: ExplainedStatement['outcome']): void {
+    const [text, markers, rejectedMarkers] = [this.#sentence.trim(), this.#markers, this.#rejected];
+    this.#markers = [];
+    this.#rejected = [];
+    // Without a citation it is a lead-in, a question or a heading, unless it was refused.
+    if (outcome === 'cited' && markers.length === 0) return;
+    this.#onStatement?.({ text, outcome, markers, rejectedMarkers });
   }
 
   #refuse(): void {

@@ -6,10 +6,12 @@ import type { AnswerEvent, AnswerResponse, Citation } from '../../schemas/answer
 import type { Principal } from '../../schemas/principal.ts';
 import type { AnswerRequest } from '../../schemas/query.ts';
 import { mayRead } from '../may-read.ts';
+import type { RecentAnswers } from '../recent-answers.ts';
 import type { AnswerCache, Turn } from './cache/answer-cache.ts';
 import type { AnswerEntry, AnswerPiece } from './cache/answer-entry.ts';
 import { answerKey } from './cache/answer-key.ts';
 import { auditAnswer } from './cache/audit-answer.ts';
+import { addTime, answerTrace, explainAnswer } from './explain-answer.ts';
 import type { RequestSignals } from './wait-for-position.ts';
 import { retrieve, type RetrieveDeps, type Retrieval } from './retrieve.ts';
 import { toSearchResult } from './search-result.ts';
@@ -25,6 +27,8 @@ export interface AnswerDeps extends RetrieveDeps {
   /** Absent: every answer is written. */
   readonly answers?: AnswerCache;
   readonly generateDeadlineMs?: number;
+  /** Absent: nobody rates these answers. */
+  readonly recentAnswers?: RecentAnswers;
 }
 
 interface Draft {
@@ -52,6 +56,7 @@ export async function* answerQuestion(
   signals: RequestSignals,
 ): AsyncIterable<AnswerEvent> {
   const { question, stream: _stream, ...shared } = request;
+  const startedAt = deps.clock.monotonicMs();
   const retrieval = await retrieve(
     { ...shared, query: question },
     principal,
@@ -61,9 +66,10 @@ export async function* answerQuestion(
   const { hits, asOf } = retrieval;
   yield { event: 'retrieval', data: { results: hits.map(toSearchResult), asOf, traceId } };
 
-  const asked = { question, principal, retrieval, traceId, signals };
+  const trace = request.explain ? answerTrace(startedAt, hits.length) : undefined;
+  const asked = { question, principal, retrieval, traceId, signals, ...(trace && { trace }) };
   const { answers, generator } = deps;
-  if (!answers || hits.length === 0) {
+  if (!answers || hits.length === 0 || trace) {
     yield* write(asked, deps, () => Promise.resolve());
     return;
   }
@@ -88,6 +94,8 @@ interface Asked {
   readonly retrieval: Retrieval;
   readonly traceId: string;
   readonly signals: RequestSignals;
+  /** Of a question that wants to know why: it is always answered anew. */
+  readonly trace?: ReturnType<typeof answerTrace>;
 }
 
 /** Writes an answer that others may be given, too, and tells those who wait for it. */
@@ -123,10 +131,12 @@ async function* write(
   deps: AnswerDeps,
   written: (draft: Draft) => Promise<void>,
 ): AsyncIterable<AnswerEvent> {
-  const { question, principal, retrieval, traceId, signals } = asked;
+  const { question, principal, retrieval, traceId, signals, trace } = asked;
   const { hits } = retrieval;
   const draft: Draft = { text: '', citations: [], pieces: [], isFlawed: false, done: undefined };
-  for await (const event of generate(pack(question, hits), deps, signals.gone)) {
+  const generatingAt = deps.clock.monotonicMs();
+  const packed = { ...pack(question, hits), ...(trace && { trace: trace.generate }) };
+  for await (const event of generate(packed, deps, signals.gone)) {
     switch (event.kind) {
       case 'token':
         draft.text += event.text;
@@ -135,7 +145,10 @@ async function* write(
         break;
       case 'citation': {
         const citation = verifyCitation(event, hits);
-        if (!citation) draft.isFlawed = true;
+        if (!citation) {
+          draft.isFlawed = true;
+          trace?.rejectedQuotes.push({ marker: event.marker });
+        }
         if (!citation || isRepeated(citation, draft.citations)) break;
         await requireReadable([citation], principal, deps, signals.left);
         draft.citations.push(citation);
@@ -145,12 +158,17 @@ async function* write(
       }
       case 'done':
         draft.done = event;
+        if (trace) trace.refusedByGenerator = event.refused;
         break;
     }
   }
+  addTime(trace, 'generate', deps.clock.monotonicMs() - generatingAt);
   await written(draft);
   await requireReadable(draft.citations, principal, deps, signals.left);
-  yield { event: 'done', data: conclude(draft, retrieval, deps, traceId) };
+  const data = conclude(draft, retrieval, deps, traceId);
+  deps.recentAnswers?.add(data, principal.tenant);
+  const explanation = trace && (await explainAnswer(trace, retrieval, data, principal, deps, signals.left));
+  yield { event: 'done', data: { ...data, ...(explanation && { explanation }) } };
 }
 
 /** An answer that was written before from the same evidence, with times and positions of this request. It costs no tokens. */
@@ -187,6 +205,7 @@ async function* giveAgain(
     usage: { promptTokens: 0, completionTokens: 0 },
     traceId,
   };
+  deps.recentAnswers?.add(data, principal.tenant);
   yield { event: 'done', data };
 }
 

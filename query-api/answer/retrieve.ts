@@ -1,4 +1,10 @@
-import type { DocumentStore, Hit, StoreProgress } from '../../ports/document-store/document-store.ts';
+import type {
+  DocumentStore,
+  Fusion,
+  Hit,
+  StoreProgress,
+  StoreQuery,
+} from '../../ports/document-store/document-store.ts';
 import { REFERENCE_RANK } from '../../ports/document-store/fuse.ts';
 import type { Embedder } from '../../ports/embedder/embedder.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -7,10 +13,12 @@ import { EmbedderUnavailable, FreshetError } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { Principal } from '../../schemas/principal.ts';
+import type { RetrievalExplanation } from '../../schemas/explanation.ts';
 import type { AsOf, SearchRequest } from '../../schemas/query.ts';
 import { classifyQuery, LEG_WEIGHTS } from './classify-query.ts';
 import { collapseCopies } from './collapse-copies.ts';
 import { embedQuery, EMBED_DEADLINE_MS } from './embed-query.ts';
+import { explainRetrieval, searchTraced, type TracedHits } from './explain-retrieval.ts';
 import { rerank, type Reranking } from './rerank.ts';
 import { stepTimer, type Timings } from './step-timer.ts';
 import { asOf, waitForPosition, type RequestSignals } from './wait-for-position.ts';
@@ -45,6 +53,8 @@ export interface Retrieval {
   /** Whether the hits stand in the reranker's order; undefined when that was not asked for. */
   readonly reranked: boolean | undefined;
   readonly timingsMs: Timings;
+  /** Why these hits; undefined when that was not asked for. */
+  readonly explanation?: RetrievalExplanation;
 }
 
 /**
@@ -76,29 +86,55 @@ export async function retrieve(
   const wantsRerank = request.rerank ?? deps.reranking?.use === 'always';
   const reranking = wantsRerank ? deps.reranking : undefined;
   const count = Math.max(k, reranking?.candidates ?? 0);
-  const best = await timer.time('search', () =>
-    store.best(
-      {
-        scope: { principal, filter: request.filter ?? {} },
-        ...(mode !== 'dense' && { lexical: { text: request.query, depth } }),
-        ...(vector && { dense: { vector, depth } }),
-      },
-      { weights: LEG_WEIGHTS[classifyQuery(request.query)], count: deps.withoutCopies ? COPIES * count : count },
-      signals.left,
-    ),
-  );
-  const found = deps.withoutCopies ? collapseCopies(best).slice(0, count) : best;
+  const query: StoreQuery = {
+    scope: { principal, filter: request.filter ?? {} },
+    ...(mode !== 'dense' && { lexical: { text: request.query, depth } }),
+    ...(vector && { dense: { vector, depth } }),
+  };
+  const fusion = {
+    weights: LEG_WEIGHTS[classifyQuery(request.query)],
+    count: deps.withoutCopies ? COPIES * count : count,
+  };
+  const { best, traced } = await timer.time('search', () => searchStore(query, fusion, request, store, signals.left));
+  const different = deps.withoutCopies ? collapseCopies(best) : best;
+  const found = different.slice(0, count);
   const ordered =
     reranking && (await timer.time('rerank', () => rerank(request.query, found, reranking, deps, signals)));
+  const hits = ordered ?? found;
   const isDegraded = mode === 'hybrid' && !vector;
   return {
-    hits: (ordered ?? found).slice(0, k),
+    hits: hits.slice(0, k),
     asOf: asOf(progress),
     coverage: { dense: isDegraded ? 0 : denseCoverage(progress) },
     degraded: isDegraded ? ['dense'] : [],
     reranked: wantsRerank ? ordered !== undefined : undefined,
     timingsMs: timer.finish(),
+    ...(traced && {
+      explanation: explainRetrieval(request, traced, hits, {
+        copies: best.filter((hit) => !different.includes(hit)),
+        k,
+        legs: {
+          lexical: mode === 'dense' ? 'not-asked' : 'ran',
+          dense: mode === 'lexical' ? 'not-asked' : vector ? 'ran' : 'late',
+        },
+        rerank: ordered ? 'reranked' : wantsRerank ? 'kept-order' : 'off',
+        candidates: reranking?.candidates ?? 0,
+      }),
+    }),
   };
+}
+
+/** What the store finds, fused; with both legs where the request wants to know why. */
+async function searchStore(
+  query: StoreQuery,
+  fusion: Fusion,
+  { explain = false }: SearchRequest,
+  store: DocumentStore,
+  signal: AbortSignal,
+): Promise<{ readonly best: readonly Hit[]; readonly traced?: TracedHits }> {
+  if (!explain) return { best: await store.best(query, fusion, signal) };
+  const traced = await searchTraced(store, query, fusion, signal);
+  return { best: traced.fused.slice(0, fusion.count), traced };
 }
 
 function withWaitMs({ waitMs }: SearchRequest): { readonly waitMs?: number } {

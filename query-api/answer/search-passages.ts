@@ -20,6 +20,7 @@ export async function searchPassages(
     ...(retrieval.degraded.length > 0 && { degraded: [...retrieval.degraded] }),
     ...(retrieval.reranked !== undefined && { reranked: retrieval.reranked }),
     timingsMs: retrieval.timingsMs,
+    ...(retrieval.explanation && { explanation: retrieval.explanation }),
     traceId,
   };
 }

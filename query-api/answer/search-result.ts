@@ -7,6 +7,7 @@ export function toSearchResult(hit: Hit, index: number): SearchResult {
     passageId: hit.passage.id,
     documentId: hit.documentId,
     title: hit.title,
+    headings: [...hit.passage.headings],
     text: hit.passage.text,
     rank: index + 1,
     version: hit.version.toString(),

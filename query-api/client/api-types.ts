@@ -148,6 +148,8 @@ export interface SearchRequest {
   filter?: Filter;
   /** Whether a reranker orders the results; absent: as the config says. */
   rerank?: boolean;
+  /** Whether the reply says, in `explanation`, why it is as it is. */
+  explain?: boolean;
   /** Positions by source that the reply must include. */
   after?: {
     [k: string]: string;
@@ -185,12 +187,44 @@ export interface SearchResponse {
   experiments?: {
     [k: string]: string;
   };
+  explanation?: {
+    /** What the query looks like; decides how much each leg counts. */
+    queryClass: 'identifier' | 'words';
+    mode: 'hybrid' | 'lexical' | 'dense';
+    k: number;
+    legs: {
+      lexical: 'ran' | 'not-asked' | 'late';
+      dense: 'ran' | 'not-asked' | 'late';
+    };
+    /** kept-order: a new order was asked for, and there is no reranker or it gave none in time. */
+    rerank: 'off' | 'reranked' | 'kept-order';
+    passages: {
+      passageId: string;
+      documentId: string;
+      title: string;
+      ranks: {
+        /** Found by its words at this place. */
+        lexical?: number;
+        /** Found by its meaning at this place. */
+        dense?: number;
+        /** Place after both lists became one. */
+        fused: number;
+        /** Place that the reranker gave it. */
+        reranked?: number;
+      };
+      /** True while its vector is still to come, so that only its words could find it. */
+      vectorPending?: boolean;
+      outcome: 'returned' | 'beyond-k' | 'copy';
+    }[];
+  };
   traceId: string;
 }
 export interface SearchResult {
   passageId: string;
   documentId: string;
   title: string;
+  /** Headings above the passage, outermost first. */
+  headings: string[];
   text: string;
   rank: number;
   version: string;
@@ -224,6 +258,8 @@ export interface AnswerRequest {
   filter?: Filter;
   /** Whether a reranker orders the results; absent: as the config says. */
   rerank?: boolean;
+  /** Whether the reply says, in `explanation`, why it is as it is. */
+  explain?: boolean;
   /** Positions by source that the reply must include. */
   after?: {
     [k: string]: string;
@@ -258,6 +294,59 @@ export interface AnswerResponse {
   /** The arm of each experiment that took part; absent when there is none. */
   experiments?: {
     [k: string]: string;
+  };
+  explanation?: {
+    /** What the query looks like; decides how much each leg counts. */
+    queryClass: 'identifier' | 'words';
+    mode: 'hybrid' | 'lexical' | 'dense';
+    k: number;
+    legs: {
+      lexical: 'ran' | 'not-asked' | 'late';
+      dense: 'ran' | 'not-asked' | 'late';
+    };
+    /** kept-order: a new order was asked for, and there is no reranker or it gave none in time. */
+    rerank: 'off' | 'reranked' | 'kept-order';
+    /** In their final order. Those that the caller may no longer read when the answer ends are left out. */
+    passages: {
+      passageId: string;
+      documentId: string;
+      title: string;
+      ranks: {
+        /** Found by its words at this place. */
+        lexical?: number;
+        /** Found by its meaning at this place. */
+        dense?: number;
+        /** Place after both lists became one. */
+        fused: number;
+        /** Place that the reranker gave it. */
+        reranked?: number;
+      };
+      /** True while its vector is still to come, so that only its words could find it. */
+      vectorPending?: boolean;
+      outcome: 'cited' | 'read' | 'over-budget' | 'beyond-k' | 'copy';
+      /** Its number in the answer. */
+      marker?: number;
+      /** True when only its first sentences fitted into the prompt. */
+      cut?: boolean;
+    }[];
+    statements: {
+      text: string;
+      outcome: 'cited' | 'found' | 'unverified' | 'dropped' | 'weak';
+      /** Passages that support it. */
+      markers: number[];
+      /** Passages it named that do not support it. */
+      rejectedMarkers: number[];
+    }[];
+    /** Citations that were left out because their words are not in the passage they name. */
+    rejectedQuotes: {
+      marker: number;
+    }[];
+    /** retrieval: nothing was found; generator: the passages hold no answer; verification: no citation held. */
+    refusedBy?: 'retrieval' | 'generator' | 'verification';
+    /** ms by step, and `total`. */
+    timingsMs: {
+      [k: string]: number;
+    };
   };
   traceId: string;
 }

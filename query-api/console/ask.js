@@ -1,7 +1,13 @@
 // One question and its answer, streamed; and the same question again when what it rests on has changed.
 
 import { call, events, Trouble, troubleFrom, unreachable } from './api.js';
-import { age, byId, clock, element, isDemo, millis, submitOnEnter } from './dom.js';
+import { answerNodes, plain } from './answer-text.js';
+import { byId, clock, element, isDemo, millis, submitOnEnter } from './dom.js';
+import { offerRating, startRating } from './feedback.js';
+import { keepAges, markQuote, passageCard } from './passage.js';
+import { hidePreview, previewCitations } from './preview.js';
+import { refusalNodes } from './refusal.js';
+import { whyNodes } from './why.js';
 
 const EXAMPLES = [
   'How many days do I have to return a bicycle?',
@@ -15,6 +21,8 @@ const FOLLOW_WAIT_MS = 10_000;
 const answer = byId('answer');
 /** The answer that is shown, and the question that it belongs to. */
 let shown = { question: '', text: '' };
+/** The reply on the page, for who points at its citations. */
+let latest;
 let running;
 let onRow = () => undefined;
 
@@ -29,6 +37,13 @@ export function startAsking(editRow) {
   });
   question.addEventListener('keydown', (event) => event.key === 'Escape' && running?.abort());
   byId('stop').addEventListener('click', () => running?.abort());
+  previewCitations(answer, (marker) => {
+    const item = byId(`passage-${marker}`);
+    const result = latest?.results[marker - 1];
+    return item && result && { item, result, quotes: latest.quotes.get(marker) ?? [] };
+  });
+  startRating();
+  keepAges();
   byId('identity').addEventListener('input', showWho);
   showWho();
   if (isDemo) byId('examples').append(...EXAMPLES.map(example));
@@ -59,7 +74,7 @@ function fill(text) {
 }
 
 /** Streams one answer. A question that is asked meanwhile ends the one before. True when it was answered. */
-async function ask(question, after) {
+async function ask(question, after, settings = {}) {
   if (question === '') return false;
   running?.abort();
   const own = new AbortController();
@@ -67,14 +82,21 @@ async function ask(question, after) {
   const began = performance.now();
   const before = after && shown.question === question ? shown.text : '';
   begin(before !== '');
-  const reply = { text: '', results: [], done: undefined };
+  const reply = { text: '', results: [], quotes: new Map(), done: undefined };
+  latest = reply;
   try {
-    const body = { question, stream: true, ...(after && { after, waitMs: FOLLOW_WAIT_MS }) };
+    const body = {
+      question,
+      stream: true,
+      explain: true,
+      ...settings,
+      ...(after && { after, waitMs: FOLLOW_WAIT_MS }),
+    };
     const response = await call('POST', '/v1/answer', body, own.signal);
     for await (const { event, data } of events(response.body)) take(event, data, reply);
     if (!reply.done) throw unreachable();
     shown = { question, text: reply.done.answer };
-    finish(reply.done, before, performance.now() - began);
+    finish(reply, before, performance.now() - began);
     // Who changes a row looks at the row; who asks looks for the answer, which a phone has below its edge.
     if (!after) document.querySelector('.answer-card').scrollIntoView({ block: 'nearest' });
     return true;
@@ -97,7 +119,7 @@ function take(event, data, reply) {
     reply.text += data.text;
     showAnswer(reply.text, reply.results.length);
   } else if (event === 'citation') {
-    cite(data);
+    cite(data, reply);
   } else if (event === 'done') {
     reply.done = data;
     showAnswer(data.answer, reply.results.length);
@@ -112,6 +134,8 @@ function begin(isFollowing) {
   byId('empty').hidden = true;
   byId('stop').hidden = false;
   byId('before').hidden = true;
+  byId('why').hidden = true;
+  offerRating(undefined);
   answer.className = 'busy';
   answer.setAttribute('aria-busy', 'true');
   byId('status').textContent = isFollowing ? 'The table has changed; asking again …' : 'Looking for it …';
@@ -121,19 +145,42 @@ function begin(isFollowing) {
   showPassages([]);
 }
 
-function finish({ answer: text, refused }, before, tookMs) {
+function finish({ done, results }, before, tookMs) {
+  const { answer: text, refused } = done;
   answer.classList.toggle('refused', refused);
-  if (refused) byId('cited').replaceChildren();
   byId('status').textContent = refused
     ? `Nothing in the index answers that (${millis(tookMs)}).`
     : `Answered in ${millis(tookMs)}, with its sources.`;
-  if (refused && isDemo)
-    answer.append(element('p', 'hint', 'Add a row that says it, and this question gets its answer.'));
+  if (refused) showRefusal(done, results);
+  showWhy(done, results);
+  offerRating(done.traceId);
   if (before === '' || before === text) return;
   byId('status').textContent = 'The answer has changed with the table.';
   byId('before').replaceChildren('Before: ', element('del', '', plain(before)));
   byId('before').hidden = false;
   answer.classList.add('changed');
+}
+
+function showRefusal(done, results) {
+  byId('cited').replaceChildren();
+  const again = (settings) => void ask(shown.question, undefined, settings);
+  answer.append(refusalNodes(done, { found: results.length, again, showNearest }));
+  if (results.length === 0) return;
+  // What was quoted before the refusal is near, too.
+  byId('passages').replaceChildren(...results.map(passage));
+  byId('others').firstElementChild.textContent = `The nearest ${results.length === 1 ? 'passage' : 'passages'}`;
+  byId('others').hidden = false;
+}
+
+function showNearest() {
+  byId('others').open = true;
+  byId('others').firstElementChild.focus();
+}
+
+function showWhy(done, results) {
+  byId('why').hidden = !done.explanation;
+  byId('why').firstElementChild.textContent = done.refused ? 'Why no answer' : 'Why this answer';
+  if (done.explanation) byId('why-panel').replaceChildren(...whyNodes(done, results));
 }
 
 function end() {
@@ -151,24 +198,11 @@ function fail(error) {
   byId('asof').textContent = error instanceof Trouble && error.code.startsWith('FRESHET') ? error.code : '';
 }
 
-/** A line break of the source is no line break of the answer; an empty line is. */
-const flow = (text) => text.replace(/([^\n])\n(?=[^\n])/g, '$1 ');
-const plain = (text) => flow(text).replace(/\s*\[\d{1,3}\]/g, '');
-
 /** The answer with its [n] as links to the passages. */
 function showAnswer(text, count) {
+  hidePreview();
   answer.classList.remove('changed', 'refused', 'failed');
-  const parts = flow(text).split(/\[(\d{1,3})\]/);
-  answer.replaceChildren(
-    ...parts.map((part, index) => {
-      if (index % 2 === 0) return document.createTextNode(part);
-      if (Number(part) < 1 || Number(part) > count) return document.createTextNode(`[${part}]`);
-      const link = element('a', 'cite', part);
-      link.href = `#passage-${part}`;
-      link.setAttribute('aria-label', `Source ${part}`);
-      return link;
-    }),
-  );
+  answer.replaceChildren(...answerNodes(text, count, 'passage-'));
 }
 
 function showPassages(results) {
@@ -184,42 +218,18 @@ function countOthers() {
 }
 
 function passage(result) {
-  const item = element('li', 'card');
-  item.id = `passage-${result.rank}`;
-  item.tabIndex = -1;
-  const head = element('div', 'head');
-  head.append(element('span', 'number', String(result.rank)), element('b', '', result.title || result.documentId));
   const edit = onRow(result.documentId);
-  if (edit) head.append(edit);
-  const origin = element('div', 'origin', `${readable(result.documentId)} · changed ${age(result.committedAt)}`);
-  origin.title = `version ${result.version}, indexed ${new Date(result.indexedAt).toLocaleString()}`;
-  item.append(head, element('div', 'text', result.text), origin);
-  return item;
-}
-
-function readable(documentId) {
-  try {
-    return decodeURIComponent(documentId);
-  } catch {
-    return documentId;
-  }
+  return passageCard(result, `passage-${result.rank}`, edit ? [edit] : []);
 }
 
 /** Puts a quoted passage in front of the others and marks the quoted words in it. */
-function cite({ marker, quote }) {
+function cite({ marker, quote }, reply) {
   const item = byId(`passage-${marker}`);
   if (!item) return;
+  reply.quotes.set(marker, [...(reply.quotes.get(marker) ?? []), quote]);
   byId('cited').append(item);
   countOthers();
-  const text = item.querySelector('.text');
-  for (const node of text.childNodes) {
-    const at = node.nodeType === Node.TEXT_NODE ? node.data.indexOf(quote) : -1;
-    if (at === -1) continue;
-    const quoted = node.splitText(at);
-    quoted.splitText(quote.length);
-    quoted.replaceWith(element('mark', '', quote));
-    return;
-  }
+  markQuote(item, quote);
 }
 
 function showAsOf(asOf) {

@@ -7,7 +7,7 @@ import {
 } from '@modelcontextprotocol/server';
 import type { IncomingHttpHeaders } from 'node:http';
 import { FreshetError } from '../../runtime/errors.ts';
-import type { QueryApiDeps } from '../deps.ts';
+import type { CallerDeps } from '../deps.ts';
 import { toldOf, toProblem } from '../problem.ts';
 import { problemText } from './model-text.ts';
 import { standardSchema } from './standard-schema.ts';
@@ -36,7 +36,7 @@ export interface McpRequest extends ToolCall {
  * there are no sessions, no streams and no subscriptions. Takes the revisions that begin with `initialize` (to 2025-11-25) and those
  * whose every request says its revision (from 2026-07-28).
  */
-export async function serveMcp(incoming: McpRequest, deps: QueryApiDeps): Promise<Response> {
+export async function serveMcp(incoming: McpRequest, deps: CallerDeps): Promise<Response> {
   const { message, signals } = incoming;
   // The address is nobody's: the package reads method, headers and the parsed body.
   const request = new Request('http://freshet/mcp', {
@@ -59,7 +59,7 @@ export async function serveMcp(incoming: McpRequest, deps: QueryApiDeps): Promis
   }
 }
 
-function serverFor(incoming: McpRequest, deps: QueryApiDeps): McpServer {
+function serverFor(incoming: McpRequest, deps: CallerDeps): McpServer {
   const server = new McpServer(INFO, { instructions: INSTRUCTIONS, capabilities: { tools: { listChanged: false } } });
   for (const tool of tools) {
     const { name, title, description, inputSchema, outputSchema } = tool;
@@ -84,7 +84,7 @@ async function callTool(
   input: unknown,
   { principal, traceId, unit, signals }: ToolCall,
   cancelled: AbortSignal,
-  deps: QueryApiDeps,
+  deps: CallerDeps,
 ): Promise<CallToolResult> {
   const gone = AbortSignal.any([signals.gone, cancelled]);
   const left = AbortSignal.any([signals.left, cancelled]);

@@ -2,7 +2,7 @@ import Type, { type TObject } from 'typebox';
 import { AnswerResponse } from '../../schemas/answer.ts';
 import { AnswerRequest, SearchRequest, SearchResponse } from '../../schemas/query.ts';
 import { wholeAnswer } from '../answer/whole-answer.ts';
-import type { QueryApiDeps } from '../deps.ts';
+import type { CallerDeps } from '../deps.ts';
 import { explainDocument, Explanation } from '../explain-document.ts';
 import { mayRead } from '../may-read.ts';
 import { Freshness, readFreshness } from '../read-freshness.ts';
@@ -26,11 +26,13 @@ export interface Tool {
   readonly description: string;
   readonly input: TObject;
   readonly output: TObject;
-  run(input: unknown, call: ToolCall, deps: QueryApiDeps): Promise<ToolResult>;
+  run(input: unknown, call: ToolCall, deps: CallerDeps): Promise<ToolResult>;
 }
 
 const NoInput = Type.Object({}, { additionalProperties: false });
-const Ask = Type.Omit(AnswerRequest, ['stream', 'history'], { additionalProperties: false });
+// Why a reply is as it is costs a model more tokens than it is worth to it.
+const Search = Type.Omit(SearchRequest, ['explain'], { additionalProperties: false });
+const Ask = Type.Omit(AnswerRequest, ['stream', 'history', 'explain'], { additionalProperties: false });
 const Explain = Type.Object(
   { id: Type.String({ description: 'Id of a document or passage, as search results have it.' }) },
   { additionalProperties: false },
@@ -48,7 +50,7 @@ export const TOOLS: readonly Tool[] = [
     title: 'Search',
     description:
       "Finds passages of the organisation's documents for a query, by words and by meaning, best first, with where they are from and when they changed. Use it to read sources yourself; use ask for a finished answer.",
-    input: SearchRequest,
+    input: Search,
     output: SearchResponse,
     run: async (input, call, deps) => {
       const content = await serveSearch(input as SearchRequest, { ...call, route: 'mcp' }, deps);

@@ -1,23 +1,20 @@
 import { readFileSync } from 'node:fs';
-import type { RouteGroup } from '../deps.ts';
+import type { OperationsDeps, RouteGroup } from '../deps.ts';
 
 const HTML = 'text/html; charset=utf-8';
 const SCRIPT = 'text/javascript; charset=utf-8';
 const STYLE = 'text/css; charset=utf-8';
 
+const SCRIPTS =
+  'answer-text api app ask compare docs dom feedback journey live passage preview refusal rows theme why'.split(' ');
+const STYLES = ['ask', 'compare', 'reply', 'rows', 'stream', 'style'];
+
 /** Files of the console and the API page, by address. All of it comes from here: no other host is ever asked. */
 const FILES: Readonly<Record<string, { readonly file: string; readonly type: string }>> = {
   '/': { file: 'index.html', type: HTML },
   '/docs': { file: 'docs.html', type: HTML },
-  ...Object.fromEntries(
-    ['api', 'app', 'ask', 'docs', 'dom', 'journey', 'live', 'rows', 'theme'].map((name) => [
-      `/console/${name}.js`,
-      { file: `${name}.js`, type: SCRIPT },
-    ]),
-  ),
-  ...Object.fromEntries(
-    ['stream', 'style'].map((name) => [`/console/${name}.css`, { file: `${name}.css`, type: STYLE }]),
-  ),
+  ...Object.fromEntries(SCRIPTS.map((name) => [`/console/${name}.js`, { file: `${name}.js`, type: SCRIPT }])),
+  ...Object.fromEntries(STYLES.map((name) => [`/console/${name}.css`, { file: `${name}.css`, type: STYLE }])),
 };
 
 /** Mounted by the demo alone; the console offers to change rows where it is there. */
@@ -38,7 +35,7 @@ const CONTENT_SECURITY_POLICY = [
 ].join('; ');
 
 /** The console at `/` and a page for the API at `/docs`. */
-export const consoleRoutes: RouteGroup = (app) => {
+export const consoleRoutes: RouteGroup<OperationsDeps> = (app) => {
   for (const [url, { file, type }] of Object.entries(FILES)) {
     const content = readFileSync(new URL(file, FOLDER), 'utf8');
     app.get(url, { schema: { hide: true } }, async (_request, reply) =>

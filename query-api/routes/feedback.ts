@@ -13,8 +13,14 @@ export const Feedback = Type.Object(
 );
 export type Feedback = Type.Static<typeof Feedback>;
 
-/** POST /v1/feedback: what a caller thought of a reply, for whoever reads the log. A comment may hold anything, so only its length is kept. */
-export const feedbackRoutes: RouteGroup = (app, { logger, config, metrics }) => {
+const UNKNOWN = { model: 'unknown', prompt: 'unknown', outcome: 'unknown' };
+
+/**
+ * POST /v1/feedback: what a caller thought of a reply. Counted by model and prompt when this process gave the answer to the same tenant, once
+ * for each answer; any other trace id may be made up, and is counted apart as `unknown`. A comment may hold anything, so only its length is
+ * kept, in the log.
+ */
+export const feedbackRoutes: RouteGroup = (app, { logger, config, metrics, recentAnswers }) => {
   app.post<{ Body: Feedback }>(
     '/v1/feedback',
     {
@@ -28,10 +34,17 @@ export const feedbackRoutes: RouteGroup = (app, { logger, config, metrics }) => 
     },
     async (request, reply) => {
       const { traceId, rating, comment = '' } = request.body;
+      const { tenant } = request.principal;
+      const rated = recentAnswers.rate(traceId, tenant);
+      if (rated !== 'rated') {
+        const { model, prompt, outcome } = rated === 'unknown' ? UNKNOWN : rated;
+        metrics.feedback.inc({ rating, model, prompt, outcome });
+      }
       logger.info('A caller rated a reply.', {
         traceId,
         rating,
-        tenant: request.principal.tenant,
+        tenant,
+        known: rated !== 'unknown',
         commentChars: comment.length,
       });
       // The caller who rates is the one who asked, and gets the arm that he had then.

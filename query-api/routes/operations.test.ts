@@ -174,6 +174,39 @@ describe('POST /v1/feedback', () => {
       (await b.app.inject({ method: 'POST', url: '/v1/feedback', payload: { ...payload, rating: 5 } })).statusCode,
     ).toBe(400);
   });
+
+  test('is counted once for each answer, by model and prompt, and apart for what is not an answer of the tenant', async () => {
+    const b = bench();
+    await b.index({ key: '1', text: 'A job lock is held for 30 seconds before it expires.' });
+    const ask = async (question: string) => {
+      const reply = await b.app.inject({ method: 'POST', url: '/v1/answer', payload: { question } });
+      return reply.json<{ traceId: string }>().traceId;
+    };
+    const rate = async (traceId: string, rating: string, tenant = 'default') => {
+      const headers = { 'x-freshet-tenant': tenant };
+      const reply = await b.app.inject({ method: 'POST', url: '/v1/feedback', payload: { traceId, rating }, headers });
+      expect(reply.statusCode).toBe(202);
+    };
+    const [answered, refused] = [
+      await ask('How long is a job lock held?'),
+      await ask('Who painted the Sistine Chapel?'),
+    ];
+    await rate(answered, 'up', 'other');
+    await rate(answered, 'up');
+    await rate(answered, 'up');
+    await rate(answered, 'down');
+    await rate(refused, 'down');
+    await rate('f'.repeat(32), 'down');
+    const { values } = await b.metrics.feedback.get();
+    const known = { model: 'extractive', prompt: 'none' };
+    const unknown = { model: 'unknown', prompt: 'unknown', outcome: 'unknown' };
+    expect(values.map(({ value, labels }) => ({ value, ...labels }))).toEqual([
+      { value: 1, rating: 'up', ...unknown },
+      { value: 1, rating: 'up', ...known, outcome: 'answered' },
+      { value: 1, rating: 'down', ...known, outcome: 'refused' },
+      { value: 1, rating: 'down', ...unknown },
+    ]);
+  });
 });
 
 describe('the description of the API', () => {

@@ -45,3 +45,11 @@ function cutToFit(text: string, tokens: number): string | undefined {
   const end = splitSentences(text).findLast((span) => span.end <= limit)?.end;
   return end === undefined ? undefined : text.slice(0, end);
 }
+
+/** Writes into the trace of a request which of its passages were packed whole and which in part. */
+export function tracePacking(request: GenerateRequest, packed: GenerateRequest): void {
+  if (!request.trace) return;
+  const texts = new Map(request.passages.map(({ marker, text }) => [marker, text]));
+  request.trace.read = packed.passages.map(({ marker }) => marker);
+  request.trace.cut = packed.passages.find(({ marker, text }) => texts.get(marker) !== text)?.marker;
+}

@@ -1,5 +1,5 @@
 import { readOpening } from '../answer-opening.ts';
-import type { GenerateEvent, GroundingPassage } from '../generator.ts';
+import type { GenerateEvent, GenerateRequest } from '../generator.ts';
 import { AnswerGrounder } from '../ground-answer.ts';
 import { DONT_KNOW, isRefusal } from '../refusal.ts';
 import type { ChatDelta } from './chat-endpoint.ts';
@@ -23,8 +23,12 @@ export class AnswerReader {
   #state: 'opening' | 'answer' | 'no-answer' = 'opening';
   #finish: 'stop' | 'length' | 'refused' | undefined;
 
-  constructor(passages: readonly GroundingPassage[], unsupported: 'mark' | 'drop', maxTokens: number) {
-    this.#grounder = new AnswerGrounder(passages, unsupported);
+  constructor(
+    { passages, trace }: Pick<GenerateRequest, 'passages' | 'trace'>,
+    unsupported: 'mark' | 'drop',
+    maxTokens: number,
+  ) {
+    this.#grounder = new AnswerGrounder(passages, unsupported, (statement) => trace?.statements.push(statement));
     this.#maxChars = maxTokens * MAX_CHARS_PER_TOKEN;
   }
 

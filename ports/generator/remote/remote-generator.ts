@@ -10,7 +10,7 @@ import { Slots, type Slot } from '../../remote/slots.ts';
 import type { GenerateEvent, GenerateRequest, Generator } from '../generator.ts';
 import { groundedAnswer1 } from '../prompts/grounded-answer-1.ts';
 import type { GroundedPrompt } from '../prompts/grounded-prompt.ts';
-import { packPassages } from '../prompts/pack-passages.ts';
+import { packPassages, tracePacking } from '../prompts/pack-passages.ts';
 import { DONT_KNOW } from '../refusal.ts';
 import { AnswerReader } from './answer-reader.ts';
 import { ChatFailure, type ChatEndpoint, type ChatRequest } from './chat-endpoint.ts';
@@ -84,6 +84,7 @@ export class RemoteGenerator implements Generator {
     signal.throwIfAborted();
     const { contextTokens, timeoutMs, clock } = this.#options;
     const packed = packPassages(request, this.#prompt, contextTokens);
+    tracePacking(request, packed);
     if (packed.passages.length === 0) {
       yield { kind: 'token', text: DONT_KNOW };
       yield { kind: 'done', refused: true, reason: 'no passages', usage: { promptTokens: 0, completionTokens: 0 } };
@@ -153,7 +154,8 @@ export class RemoteGenerator implements Generator {
     const { endpoint, maxTokens, temperature, stallMs, unsupported, clock, metrics } = this.#options;
     const request: ChatRequest = { messages: this.#prompt.messages(packed), maxTokens, temperature };
     const meter = new UsageMeter(request, this.#options);
-    const reader = new AnswerReader(packed.passages, unsupported, maxTokens);
+    const reader = new AnswerReader(packed, unsupported, maxTokens);
+    if (packed.trace) packed.trace.statements = [];
     const startedMs = clock.monotonicMs();
     let outcome: Outcome = 'aborted';
     let sent = false;
