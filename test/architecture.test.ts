@@ -45,7 +45,7 @@ const homeOf: Readonly<Record<string, readonly string[]>> = {
   kafkajs: ['ports/log'],
   // A bounded map, no client of anything: the vector cache and the window of recent versions each need one.
   'lru-cache': ['ports/cache', 'pipeline'],
-  'onnxruntime-node': ['ports/embedder'],
+  'onnxruntime-node': ['ports/onnx'],
   // The demo plays the part of a source system.
   pg: ['connectors/postgres', 'connectors/debezium', 'cli/demo'],
   pino: ['runtime'],
